@@ -1,0 +1,82 @@
+package io.ringstep;
+
+import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_dataset;
+import io.ringstep.engine.Engine.rs_fit;
+import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.internal.Native;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.function.BooleanSupplier;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+
+/** Runs one fit in slices of the engine, short enough to report progress and to be cancelled. */
+final class FitLoop {
+  private static final double SLICE_SECONDS = 0.02;
+  private static final int LOSSES_PER_SLICE = 4096;
+
+  private final rs_trainer trainer;
+  private final Dataset data;
+  private final Fit fit;
+  private final BooleanSupplier cancelled;
+  private final long stepsBefore;
+  private double[] losses;
+  private int epochs;
+
+  FitLoop(rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore) {
+    this.trainer = trainer;
+    this.data = data;
+    this.fit = fit;
+    this.cancelled = cancelled;
+    this.stepsBefore = stepsBefore;
+    this.losses = new double[Math.min(fit.epochs(), LOSSES_PER_SLICE)];
+  }
+
+  FitResult run() {
+    long start = System.nanoTime();
+    try (rs_fit state = new rs_fit();
+        DoublePointer sliceLosses = new DoublePointer(losses.length);
+        FloatPointer targetScale = data.targetScale()) {
+      state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
+      state.target_scale(targetScale).seconds(SLICE_SECONDS);
+      state.losses(sliceLosses).losses_capacity(losses.length);
+      boolean stopped = false;
+      while (state.done() == 0 && !stopped) {
+        slice(state, sliceLosses);
+        report(state);
+        stopped = cancelled.getAsBoolean();
+      }
+      long samples = state.epoch() * data.rows() + state.row();
+      return new FitResult(
+          state.steps(), Arrays.copyOf(losses, epochs), state.done() == 0, samples,
+          Duration.ofNanos(System.nanoTime() - start));
+    }
+  }
+
+  private void slice(rs_fit state, DoublePointer sliceLosses) {
+    rs_dataset rows = data.acquire();
+    try {
+      int status = Engine.rs_trainer_fit(trainer, rows, state);
+      if (status == Engine.RS_NON_FINITE) {
+        throw new DivergedException(stepsBefore + state.steps() + 1);
+      }
+      Native.check(status);
+    } finally {
+      data.release();
+    }
+    int count = (int) state.losses_count();
+    if (epochs + count > losses.length) {
+      losses = Arrays.copyOf(losses, (int) Math.min(fit.epochs(), 2L * losses.length));
+    }
+    sliceLosses.get(losses, epochs, count);
+    epochs += count;
+  }
+
+  private void report(rs_fit state) {
+    long stepsPerEpoch = (data.rows() + fit.batch() - 1) / fit.batch();
+    double loss = epochs == 0 ? Double.NaN : losses[epochs - 1];
+    fit.listener()
+        .progress(new Progress(epochs, fit.epochs(), state.steps(), stepsPerEpoch * fit.epochs(), loss));
+  }
+}

@@ -1,0 +1,369 @@
+package io.ringstep;
+
+import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_optimizer;
+import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.internal.Native;
+import io.ringstep.internal.NativeHandle;
+import io.ringstep.internal.Staging;
+import java.lang.ref.Reference;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Objects;
+import java.util.function.Function;
+import org.bytedeco.javacpp.FloatPointer;
+
+/**
+ * A network in training: its parameters, its optimizer's state, and the steps that change them.
+ *
+ * <p>The loss is the mean squared error, the mean over rows and outputs of (prediction − y)². For
+ * the same data, seeds and calls the parameters have the same bits for any number of threads.
+ *
+ * <p>Any thread may call any method. Calls on one trainer run one after the other, so a call waits
+ * for a {@link #fit} under way; {@link #cancel()} ends that early. {@code step} allocates nothing.
+ */
+public final class Trainer implements AutoCloseable {
+  private final Network network;
+  private final NativeHandle<rs_trainer> handle;
+  private final Object turn = new Object();
+  private final Staging stagedX = new Staging();
+  private final Staging stagedY = new Staging();
+  private Model model;
+  private long steps;
+  private volatile boolean cancelled;
+
+  private Trainer(Builder builder) {
+    Native.require();
+    network = builder.network;
+    rs_trainer created = new rs_trainer();
+    int[] sizes = network.sizes();
+    try (rs_optimizer optimizer = settings(builder.optimizer)) {
+      Native.check(
+          Engine.rs_trainer_create(
+              sizes, sizes.length, network.activation().ordinal(), optimizer, builder.device.threads(), created));
+    }
+    handle = new NativeHandle<>(this, "Trainer", created, Engine::rs_trainer_destroy);
+    model = builder.model;
+    if (model == null) {
+      Native.check(Engine.rs_trainer_init(created, builder.seed));
+      model = new Model(network, parameters());
+    } else {
+      setParameters(model.parameters());
+    }
+  }
+
+  /** A trainer for {@code network} with {@code optimizer}, from random parameters. */
+  public static Trainer of(Network network, Optimizer optimizer) {
+    return builder(network).optimizer(optimizer).build();
+  }
+
+  /** Starts from random parameters: uniform ±1/√in, as PyTorch's {@code nn.Linear}. */
+  public static Builder builder(Network network) {
+    return new Builder(Objects.requireNonNull(network, "network"), null);
+  }
+
+  /** Starts from the parameters of {@code model}, and keeps its standardizer and names. */
+  public static Builder builder(Model model) {
+    return new Builder(model.network(), model);
+  }
+
+  /** The network. */
+  public Network network() {
+    return network;
+  }
+
+  /**
+   * One step: forward, backward, and an update with the mean gradient.
+   *
+   * @param x [rows, inputs], row-major
+   * @param y [rows, outputs], row-major, of as many rows, at least 1
+   * @throws DivergedException if the loss is NaN or infinite; the parameters are as before
+   */
+  public void step(float[] x, float[] y) {
+    long rows = rows(x.length, y.length);
+    synchronized (turn) {
+      rs_trainer trainer = handle.get();
+      step(trainer, stagedX.put(x), stagedY.put(y), rows);
+    }
+  }
+
+  /**
+   * One step on the rows between the buffers' positions and limits, which stay as they are. Direct
+   * buffers in native byte order are read in place; others are copied.
+   *
+   * @see #step(float[], float[])
+   */
+  public void step(FloatBuffer x, FloatBuffer y) {
+    long rows = rows(x.remaining(), y.remaining());
+    synchronized (turn) {
+      rs_trainer trainer = handle.get();
+      if (inPlace(x) && inPlace(y)) {
+        int status = Engine.rs_trainer_step(trainer, x, y, rows);
+        finishStep(status);
+      } else {
+        step(trainer, stagedX.put(x), stagedY.put(y), rows);
+      }
+    }
+  }
+
+  private void step(rs_trainer trainer, FloatPointer x, FloatPointer y, long rows) {
+    finishStep(Engine.rs_trainer_step(trainer, x, y, rows));
+  }
+
+  private void finishStep(int status) {
+    Reference.reachabilityFence(this);
+    if (status == Engine.RS_NON_FINITE) {
+      throw new DivergedException(steps + 1);
+    }
+    Native.check(status);
+    steps++;
+  }
+
+  /** The mean loss of the last step, before its update; NaN before the first one. */
+  public double loss() {
+    return call(Engine::rs_trainer_loss);
+  }
+
+  /**
+   * Trains for whole epochs in the engine.
+   *
+   * @throws DivergedException if the loss becomes NaN or infinite; the parameters are those of the
+   *     last finite step
+   */
+  public FitResult fit(Dataset data, Fit fit) {
+    requireShape(data);
+    synchronized (turn) {
+      cancelled = false;
+      FitResult result = call(trainer -> new FitLoop(trainer, data, fit, () -> cancelled, steps).run());
+      steps += result.steps();
+      model = model.withSource(data);
+      return result;
+    }
+  }
+
+  /** Ends the {@link #fit} under way, if any, within milliseconds; it returns what it did so far. */
+  public void cancel() {
+    cancelled = true;
+  }
+
+  /** The mean loss over all rows, in the targets' own units where the data was standardized. */
+  public double evaluate(Dataset data) {
+    requireShape(data);
+    return call(trainer -> data.evaluate(trainer));
+  }
+
+  /**
+   * The gradient of the mean loss, in the layout of {@link Network#parameters()}. No update.
+   *
+   * @param x [rows, inputs], row-major
+   * @param y [rows, outputs], row-major, of as many rows, at least 1
+   */
+  public float[] gradient(float[] x, float[] y) {
+    long rows = rows(x.length, y.length);
+    float[] gradient = new float[network.parameterCount()];
+    double[] loss = new double[1];
+    return call(
+        trainer -> {
+          Native.check(
+              Engine.rs_trainer_gradient(trainer, x, y, rows, gradient, gradient.length, loss));
+          return gradient;
+        });
+  }
+
+  /**
+   * The network's answers, in the units it was trained in; {@link Model#predict} restores the
+   * targets' own.
+   *
+   * @param x [rows, inputs], row-major
+   * @return [rows, outputs], row-major
+   */
+  public float[] predict(float[] x) {
+    int rows = predictionRows(x.length);
+    float[] y = new float[Math.multiplyExact(rows, network.outputs())];
+    synchronized (turn) {
+      rs_trainer trainer = handle.get();
+      Native.check(Engine.rs_trainer_predict(trainer, stagedX.put(x), rows, stagedY.reserve(y.length)));
+      Reference.reachabilityFence(this);
+      stagedY.get(y);
+    }
+    return y;
+  }
+
+  /**
+   * The network's answers to the rows of {@code x}, written to {@code y} between its position and
+   * limit; both stay as they are. Direct buffers in native byte order are used in place.
+   *
+   * @see #predict(float[])
+   */
+  public void predict(FloatBuffer x, FloatBuffer y) {
+    int rows = predictionRows(x.remaining());
+    if (y.remaining() != (long) rows * network.outputs()) {
+      throw new IllegalArgumentException(
+          "y has room for " + y.remaining() + " values where " + (long) rows * network.outputs() + " are needed");
+    }
+    synchronized (turn) {
+      rs_trainer trainer = handle.get();
+      if (inPlace(x) && inPlace(y)) {
+        Native.check(Engine.rs_trainer_predict(trainer, x, rows, y));
+      } else {
+        Native.check(
+            Engine.rs_trainer_predict(trainer, stagedX.put(x), rows, stagedY.reserve(y.remaining())));
+        stagedY.get(y);
+      }
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  /** A copy of all parameters, in the layout of {@link Network#parameters()}. */
+  public float[] parameters() {
+    float[] parameters = new float[network.parameterCount()];
+    return call(
+        trainer -> {
+          Native.check(Engine.rs_trainer_get_parameters(trainer, parameters, parameters.length));
+          return parameters;
+        });
+  }
+
+  /** Replaces all parameters and forgets the optimizer's state. */
+  public void setParameters(float[] parameters) {
+    call(
+        trainer -> {
+          Native.check(Engine.rs_trainer_set_parameters(trainer, parameters, parameters.length));
+          return null;
+        });
+  }
+
+  /** The learning rate from the next step on. */
+  public void setLearningRate(double learningRate) {
+    Hyperparameters.requireNonNegative("learning rate", learningRate);
+    call(
+        trainer -> {
+          Native.check(Engine.rs_trainer_set_learning_rate(trainer, learningRate));
+          return null;
+        });
+  }
+
+  /**
+   * The network with its parameters as they are now, and with the standardizer and the column names
+   * of the data it was last fitted to.
+   */
+  public Model model() {
+    synchronized (turn) {
+      return model.withParameters(parameters());
+    }
+  }
+
+  /** Waits for a call in flight, cancelling a {@link #fit}, then frees everything. */
+  @Override
+  public void close() {
+    cancel();
+    synchronized (turn) {
+      handle.close();
+      stagedX.close();
+      stagedY.close();
+    }
+  }
+
+  private <T> T call(Function<rs_trainer, T> function) {
+    synchronized (turn) {
+      try {
+        return function.apply(handle.get());
+      } finally {
+        Reference.reachabilityFence(this);
+      }
+    }
+  }
+
+  private long rows(int xLength, int yLength) {
+    int rows = xLength / network.inputs();
+    if (rows == 0 || rows * network.inputs() != xLength || (long) rows * network.outputs() != yLength) {
+      throw new IllegalArgumentException(
+          "x has " + xLength + " values and y has " + yLength + ": not the same number of rows, at least 1, of "
+              + network.inputs() + " inputs and " + network.outputs() + " outputs");
+    }
+    return rows;
+  }
+
+  private int predictionRows(int xLength) {
+    if (xLength % network.inputs() != 0) {
+      throw new IllegalArgumentException(
+          "x has " + xLength + " values, not whole rows of " + network.inputs() + " inputs");
+    }
+    return xLength / network.inputs();
+  }
+
+  private void requireShape(Dataset data) {
+    if (data.inputs() != network.inputs() || data.outputs() != network.outputs()) {
+      throw new IllegalArgumentException(
+          "the data has " + data.inputs() + " inputs and " + data.outputs() + " targets, but network " + network
+              + " takes " + network.inputs() + " and gives " + network.outputs());
+    }
+  }
+
+  private static boolean inPlace(FloatBuffer buffer) {
+    return buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
+  }
+
+  private static rs_optimizer settings(Optimizer optimizer) {
+    rs_optimizer settings = new rs_optimizer().lr(optimizer.learningRate());
+    if (optimizer instanceof Sgd sgd) {
+      return settings
+          .kind(Engine.RS_SGD)
+          .momentum(sgd.momentum())
+          .nesterov(sgd.nesterov() ? 1 : 0)
+          .weight_decay(sgd.weightDecay());
+    }
+    if (optimizer instanceof Adam adam) {
+      return settings
+          .kind(Engine.RS_ADAM)
+          .beta1(adam.beta1())
+          .beta2(adam.beta2())
+          .eps(adam.epsilon())
+          .weight_decay(adam.weightDecay());
+    }
+    AdamW adamW = (AdamW) optimizer;
+    return settings
+        .kind(Engine.RS_ADAMW)
+        .beta1(adamW.beta1())
+        .beta2(adamW.beta2())
+        .eps(adamW.epsilon())
+        .weight_decay(adamW.weightDecay());
+  }
+
+  /** Settings of a new {@link Trainer}. */
+  public static final class Builder {
+    private final Network network;
+    private final Model model;
+    private Optimizer optimizer = new Sgd(0.01);
+    private Device device = Device.auto();
+    private long seed;
+
+    private Builder(Network network, Model model) {
+      this.network = network;
+      this.model = model;
+    }
+
+    /** Default: plain SGD with learning rate 0.01. */
+    public Builder optimizer(Optimizer optimizer) {
+      this.optimizer = Objects.requireNonNull(optimizer, "optimizer");
+      return this;
+    }
+
+    /** Default: {@link Device#auto()}. */
+    public Builder device(Device device) {
+      this.device = Objects.requireNonNull(device, "device");
+      return this;
+    }
+
+    /** Seed of the random parameters, by default 0. Unused when the trainer starts from a model. */
+    public Builder seed(long seed) {
+      this.seed = seed;
+      return this;
+    }
+
+    /** Makes the trainer, to be closed by the caller. */
+    public Trainer build() {
+      return new Trainer(this);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+package io.ringstep.cli;
+
+import io.ringstep.Network;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** What to train on. */
+final class DataOptions {
+  @Option(
+      names = "--data",
+      paramLabel = "FILE",
+      description = {
+        "CSV with a header, .npy, or .npz or .safetensors holding x and y.",
+        "Default: the bundled diabetes table, at learning rate 0.02, momentum 0.9, batch 442,"
+            + " 2000 epochs and standardized, where you do not say otherwise."
+      })
+  Path file;
+
+  @Option(
+      names = "--target",
+      paramLabel = "COLUMN[,COLUMN]",
+      split = ",",
+      hideParamSyntax = true,
+      description = "The columns to predict; all others are inputs. Default: the last ones.")
+  List<String> targets = List.of();
+
+  @Option(
+      names = "--standardize",
+      description =
+          "Train with every column at mean 0 and standard deviation 1; the model file keeps how, and"
+              + " predict undoes it. Losses are still in the target's own units.")
+  boolean standardize;
+
+  void requireValid(Network network) {
+    Checks.require(
+        targets.stream().noneMatch(String::isBlank), "--target has an empty name; name columns as in a,b");
+    Checks.require(
+        new HashSet<>(targets).size() == targets.size(),
+        "--target " + String.join(",", targets) + " names a column twice; name each once");
+    Checks.require(
+        network == null || targets.isEmpty() || targets.size() == network.outputs(),
+        "--target names " + Text.count(targets.size(), "column") + ", but --network "
+            + (network == null ? "" : Text.sizes(network) + " gives " + Text.count(network.outputs(), "output"))
+            + "; let them agree");
+  }
+}

@@ -1,0 +1,80 @@
+package io.ringstep.cli;
+
+import io.ringstep.Dataset;
+import io.ringstep.Device;
+import io.ringstep.DivergedException;
+import io.ringstep.Fit;
+import io.ringstep.FitResult;
+import io.ringstep.Optimizer;
+import io.ringstep.Progress;
+import io.ringstep.RingstepException;
+import io.ringstep.Trainer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/** Trains the models of a run on the same rows, one after the other. */
+final class Ensemble {
+  private final TrainCommand options;
+  private final StartingPoint start;
+  private final ProgressDisplay display;
+  private final BooleanSupplier interrupted;
+
+  Ensemble(
+      TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted) {
+    this.options = options;
+    this.start = start;
+    this.display = display;
+    this.interrupted = interrupted;
+  }
+
+  /** The models that were begun: all of them, unless interrupted. */
+  List<Trained> train(Dataset rows) {
+    List<Trained> trained = new ArrayList<>();
+    for (int k = 0; k < options.loop.models && !interrupted.getAsBoolean(); k++) {
+      try {
+        trained.add(train(k, rows));
+      } catch (DivergedException e) {
+        String model = options.loop.models > 1 ? "model " + k + ": " : "";
+        throw new RingstepException(model + e.getMessage(), e);
+      }
+    }
+    return trained;
+  }
+
+  private Trained train(int k, Dataset rows) {
+    Optimizer optimizer = options.optimizer.optimizer(options.defaults());
+    Device device = options.loop.device;
+    try (Trainer trainer =
+        start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device).build()) {
+      Fit fit =
+          options.loop.fit(options.defaults(), k)
+              .onProgress(
+                  progress -> {
+                    show(k, progress);
+                    if (interrupted.getAsBoolean()) {
+                      trainer.cancel();
+                    }
+                  });
+      FitResult result = trainer.fit(rows, fit);
+      double loss = result.cancelled() ? Double.NaN : finalLoss(trainer, rows, result);
+      return new Trained(trainer.model(), result, loss);
+    }
+  }
+
+  /** The last step may have been the one too far. */
+  private static double finalLoss(Trainer trainer, Dataset rows, FitResult result) {
+    double loss = trainer.evaluate(rows);
+    if (!Double.isFinite(loss)) {
+      throw new DivergedException(result.steps() + 1);
+    }
+    return loss;
+  }
+
+  private void show(int k, Progress progress) {
+    display.update(
+        k * progress.totalSteps() + progress.steps(),
+        options.loop.models * progress.totalSteps(),
+        progress.loss());
+  }
+}

@@ -1,0 +1,72 @@
+package io.ringstep.cli;
+
+import io.ringstep.Device;
+import io.ringstep.Fit;
+import picocli.CommandLine.Option;
+
+/** How often, in what order and where. */
+final class LoopOptions {
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Rows a step; an epoch's last step takes the rows that are left. Default: 32.")
+  Long batch;
+
+  @Option(names = "--epochs", paramLabel = "N", description = "Passes over the data. Default: 100.")
+  Integer epochs;
+
+  @Option(
+      names = "--shuffle",
+      negatable = true,
+      fallbackValue = "true",
+      description = "Visit the rows of every epoch in a new order, drawn from --seed. Default: shuffle.")
+  boolean shuffle = true;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      converter = Converters.Seed.class,
+      description =
+          "64-bit seed of the random weights and of the shuffling; model k of --models (from 0) uses"
+              + " N + k for both. The same seed gives the same weights on every machine. Default: 0.")
+  Long seed = 0L;
+
+  @Option(
+      names = "--models",
+      paramLabel = "K",
+      description = "Train K models on the same data, which differ in their seed. Default: 1.")
+  Integer models = 1;
+
+  @Option(
+      names = "--device",
+      paramLabel = "auto|cpu|cuda|cuda:0,1",
+      description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
+  Device device = Device.auto();
+
+  void requireValid() {
+    Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));
+    Checks.requireAtLeastOne("--epochs", epochs(Defaults.GENERAL));
+    Checks.requireAtLeastOne("--models", models);
+  }
+
+  /** What model {@code k} does. */
+  Fit fit(Defaults defaults, int k) {
+    Fit fit = Fit.epochs(epochs(defaults)).batch(batch(defaults));
+    return shuffle ? fit.shuffled(seed + k) : fit;
+  }
+
+  /** For example {@code batch 32, 100 epochs, shuffled, seed 0}. */
+  String describe(Defaults defaults) {
+    return "batch " + batch(defaults) + ", " + Text.count(epochs(defaults), "epoch")
+        + (shuffle ? ", shuffled" : ", not shuffled") + ", seed " + seed
+        + (models > 1 ? " to " + (seed + models - 1) : "");
+  }
+
+  private long batch(Defaults defaults) {
+    return batch == null ? defaults.batch() : batch;
+  }
+
+  private int epochs(Defaults defaults) {
+    return epochs == null ? defaults.epochs() : epochs;
+  }
+}

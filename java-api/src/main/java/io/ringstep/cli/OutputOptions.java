@@ -1,0 +1,43 @@
+package io.ringstep.cli;
+
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Option;
+
+/** What a run leaves behind. */
+final class OutputOptions {
+  @Option(
+      names = "--save",
+      paramLabel = "FILE[,FILE]",
+      split = ",",
+      hideParamSyntax = true,
+      description =
+          "Write the trained weights, as --init reads them, whole or not at all. With --models, one"
+              + " file a model as in a,b, or one in which they are stacked. Ctrl-C saves what is"
+              + " trained so far.")
+  List<Path> save = List.of();
+
+  @Option(
+      names = "--json",
+      description =
+          "Print one line of JSON, and nothing else, on standard output: steps and epochs (of each"
+              + " model), loss (mean squared error with the final weights), losses (of every epoch as"
+              + " it was trained), samples_per_second, device, seconds; with --models also models.")
+  boolean json;
+
+  @Option(names = "--quiet", description = "Print nothing but --json's line and failures.")
+  boolean quiet;
+
+  void requireValid(int models, Path data) {
+    Checks.requireFileCount("--save", save, models);
+    Checks.require(
+        save.stream().map(Path::toAbsolutePath).collect(Collectors.toCollection(HashSet::new)).size()
+            == save.size(),
+        "--save names a file twice; name each once");
+    Checks.require(
+        data == null || save.stream().noneMatch(file -> OutputFiles.same(file, data)),
+        "--save would overwrite --data " + data + "; name another file");
+  }
+}

@@ -1,0 +1,83 @@
+package io.ringstep.cli;
+
+import io.ringstep.Model;
+import io.ringstep.internal.ModelFile;
+import io.ringstep.internal.files.AtomicFile;
+import io.ringstep.internal.files.NpyFile;
+import io.ringstep.internal.files.Table;
+import io.ringstep.internal.files.TableReader;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code ringstep predict}: a model's answers to the rows of a file. */
+@Command(
+    name = "predict",
+    description = {
+      "Writes a model's answers to the rows of a file, in the targets' own units.",
+      "One column a target, named as in training, else y, or y1,y2,... Of a file with K stacked"
+          + " models, every model's columns follow each other: y_0,y_1,..."
+    },
+    optionListHeading = "%nOptions:%n",
+    footer = {
+      "%nExamples:",
+      "  ringstep predict --model houses.safetensors --data new.csv --out prices.csv",
+      "  ringstep predict --model houses.safetensors --data new.csv | head",
+    })
+final class PredictCommand implements Action {
+  @Option(
+      names = "--model",
+      paramLabel = "FILE",
+      required = true,
+      description = "A .safetensors file, as train --save writes it.")
+  Path model;
+
+  @Option(
+      names = "--data",
+      paramLabel = "FILE",
+      required = true,
+      description =
+          "CSV with the inputs' columns, by name where the model knows names; .npy; or .npz or"
+              + " .safetensors holding x.")
+  Path data;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      description = "Write CSV, or .npy by its extension, whole or not at all. Default: CSV on standard output.")
+  Path out;
+
+  @Override
+  public int run(Console console) throws IOException {
+    if (out != null) {
+      Checks.require(
+          !OutputFiles.same(out, data) && !OutputFiles.same(out, model),
+          "--out " + out + " would overwrite what it is made from; name another file");
+      OutputFiles.requireWritable(out);
+    }
+    write(predictions(), console);
+    return ExitCode.DONE;
+  }
+
+  private Predictions predictions() {
+    List<Model> models = ModelFile.loadAll(model);
+    Model first = models.get(0);
+    Table rows =
+        TableReader.readFeatures(
+            data, first.inputNames(), first.network().inputs(), first.network().outputs());
+    return new Predictions(models, rows);
+  }
+
+  private void write(Predictions predictions, Console console) throws IOException {
+    if (out == null) {
+      predictions.writeCsv(console.out());
+    } else if (out.toString().toLowerCase(Locale.ROOT).endsWith(".npy")) {
+      NpyFile.write(out, predictions.tensor());
+    } else {
+      AtomicFile.write(out, predictions::writeCsv);
+    }
+  }
+}

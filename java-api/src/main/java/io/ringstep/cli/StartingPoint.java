@@ -1,0 +1,77 @@
+package io.ringstep.cli;
+
+import io.ringstep.Activation;
+import io.ringstep.Model;
+import io.ringstep.Network;
+import io.ringstep.Trainer;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * Where training starts.
+ *
+ * @param network of every model
+ * @param sized whether the network's ends were chosen to fit the data
+ * @param models the initial models, or empty for random ones
+ */
+record StartingPoint(Network network, boolean sized, List<Model> models) {
+  private static final Network STANDARD = Network.of(10, 20, 1);
+
+  /** How many targets the call implies, before the data is read. */
+  static int outputs(DataOptions data, NetworkOptions options, List<Model> models) {
+    return data.targets.isEmpty() ? wanted(options, models).outputs() : data.targets.size();
+  }
+
+  /** Settles the network, which must fit the data. */
+  static StartingPoint of(NetworkOptions options, List<Model> models, TrainingData data) {
+    int inputs = data.rows().inputs();
+    int outputs = data.rows().outputs();
+    Network network = wanted(options, models);
+    boolean fits = network.inputs() == inputs && network.outputs() == outputs;
+    boolean free = options.network == null && models.isEmpty();
+    Network fitting = fits ? network : withEnds(network, inputs, outputs);
+    Checks.require(
+        fits || free,
+        data.name() + " has " + data.widths() + ", but network " + Text.sizes(network) + " takes "
+            + network.inputs() + " and gives " + network.outputs() + "; use "
+            + (models.isEmpty() ? "--network " : "a model of network ") + Text.sizes(fitting)
+            + ", or other data");
+    for (Model model : models) {
+      requireSameColumns("inputs", model.inputNames(), data.rows().inputNames(), data);
+      requireSameColumns("targets", model.targetNames(), data.rows().targetNames(), data);
+    }
+    return new StartingPoint(fitting, !fits, models);
+  }
+
+  /** A trainer's settings, up to its optimizer and device. */
+  Trainer.Builder builder(int model, long seed) {
+    return models.isEmpty()
+        ? Trainer.builder(network).seed(seed)
+        : Trainer.builder(models.get(model));
+  }
+
+  /** By position they would be mixed up. */
+  private static void requireSameColumns(
+      String kind, List<String> known, List<String> names, TrainingData data) {
+    Checks.require(
+        known.isEmpty() || names.isEmpty() || known.equals(names),
+        data.name() + " has the " + kind + " " + String.join(",", names) + ", but the initial model "
+            + "was trained on " + String.join(",", known) + "; name and order them alike");
+  }
+
+  private static Network wanted(NetworkOptions options, List<Model> models) {
+    if (!models.isEmpty()) {
+      return models.get(0).network();
+    }
+    Network network = Objects.requireNonNullElse(options.network, STANDARD);
+    return network.withActivation(
+        Objects.requireNonNullElse(options.activation, Activation.IDENTITY));
+  }
+
+  private static Network withEnds(Network network, int inputs, int outputs) {
+    int[] sizes = network.sizes();
+    sizes[0] = inputs;
+    sizes[sizes.length - 1] = outputs;
+    return Network.of(sizes).withActivation(network.activation());
+  }
+}

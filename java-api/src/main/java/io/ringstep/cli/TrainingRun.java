@@ -1,0 +1,80 @@
+package io.ringstep.cli;
+
+import io.ringstep.Model;
+import io.ringstep.RingstepException;
+import io.ringstep.internal.ModelFile;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** One run of {@code ringstep train}: reads, trains, saves, reports. */
+final class TrainingRun {
+  private final TrainCommand options;
+  private final Console console;
+
+  TrainingRun(TrainCommand options, Console console) {
+    this.options = options;
+    this.console = console;
+  }
+
+  /** Runs it; the result is the exit code. */
+  int run() throws IOException {
+    options.output.save.forEach(OutputFiles::requireWritable);
+    List<Model> models = InitialModels.read(options.network, options.loop.models);
+    try (TrainingData data = read(models)) {
+      return train(data, StartingPoint.of(options.network, models, data));
+    }
+  }
+
+  private TrainingData read(List<Model> models) throws IOException {
+    return TrainingData.read(
+        options.data.file,
+        options.data.targets,
+        StartingPoint.outputs(options.data, options.network, models),
+        options.data.standardize || options.defaults().standardize(),
+        models.stream().findFirst().flatMap(Model::standardizer));
+  }
+
+  private int train(TrainingData data, StartingPoint start) throws IOException {
+    TrainingReport report = new TrainingReport(options, console);
+    report.begin(data, start);
+    try (Interrupts interrupts = new Interrupts()) {
+      TrainingResult result = new TrainingResult(train(data, start, interrupts));
+      interrupts.trainingEnded();
+      List<Path> saved = save(result);
+      if (interrupts.requested()) {
+        report.interrupted(result, saved);
+        return ExitCode.INTERRUPTED;
+      }
+      report.end(data, result);
+      return ExitCode.DONE;
+    }
+  }
+
+  private List<Trained> train(TrainingData data, StartingPoint start, Interrupts interrupts) {
+    try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
+      return new Ensemble(options, start, display, interrupts::requested).train(data.rows());
+    } catch (RingstepException e) {
+      List<Path> save = options.output.save;
+      String untouched = save.isEmpty() ? "" : "; " + TrainingReport.names(save) + " left as it was";
+      throw new RingstepException(e.getMessage() + untouched, e);
+    }
+  }
+
+  /** Saves what was trained, be it fewer models than there are files. */
+  private List<Path> save(TrainingResult result) throws IOException {
+    List<Path> files = options.output.save;
+    List<Model> models = result.models().stream().map(Trained::model).toList();
+    if (files.isEmpty() || models.isEmpty()) {
+      return List.of();
+    }
+    if (files.size() < options.loop.models) {
+      ModelFile.saveAll(models, files.get(0));
+      return files;
+    }
+    for (int k = 0; k < models.size(); k++) {
+      models.get(k).save(files.get(k));
+    }
+    return files.subList(0, models.size());
+  }
+}

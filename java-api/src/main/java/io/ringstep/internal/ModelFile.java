@@ -1,0 +1,90 @@
+package io.ringstep.internal;
+
+import io.ringstep.InvalidDataException;
+import io.ringstep.Model;
+import io.ringstep.Network;
+import io.ringstep.internal.files.SafetensorsFile;
+import io.ringstep.internal.files.Tensor;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Models as {@code .safetensors}: one tensor a parameter, under PyTorch's name and shape, and in the
+ * metadata what PyTorch has no place for. Several models of one network are stacked: every shape has
+ * their number in front.
+ */
+public final class ModelFile {
+  private ModelFile() {}
+
+  /**
+   * Reads one model.
+   *
+   * @throws InvalidDataException if the file is missing or malformed, or holds several models
+   */
+  public static Model load(Path file) {
+    List<Model> models = loadAll(file);
+    if (models.size() > 1) {
+      throw new InvalidDataException(
+          file, 0, 0, "holds " + models.size() + " stacked models; name a file with one");
+    }
+    return models.get(0);
+  }
+
+  /**
+   * Reads all models of a file, stacked or a single one.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static List<Model> loadAll(Path file) {
+    SafetensorsFile content = SafetensorsFile.read(file);
+    ModelMetadata metadata = ModelMetadata.parse(file, content.metadata());
+    try {
+      ModelTensors tensors = new ModelTensors(file, content.tensors());
+      Network network = tensors.network().withActivation(metadata.activation());
+      return tensors.parameters(network).stream()
+          .map(parameters -> metadata.model(network, parameters))
+          .toList();
+    } catch (IllegalArgumentException e) {
+      throw new InvalidDataException(file, 0, 0, "does not fit together: " + e.getMessage(), e);
+    }
+  }
+
+  /** Writes one model, whole or not at all. */
+  public static void save(Model model, Path file) throws IOException {
+    write(List.of(model), false, file);
+  }
+
+  /** Writes models of one network stacked, whole or not at all. */
+  public static void saveAll(List<Model> models, Path file) throws IOException {
+    write(models, true, file);
+  }
+
+  private static void write(List<Model> models, boolean stacked, Path file) throws IOException {
+    List<float[]> parameters = models.stream().map(Model::parameters).toList();
+    List<Tensor> tensors = new ArrayList<>();
+    for (Network.Parameter parameter : models.get(0).network().parameters()) {
+      FloatBuffer data = allocate(Math.multiplyExact(models.size(), parameter.size()));
+      parameters.forEach(values -> data.put(values, parameter.offset(), parameter.size()));
+      tensors.add(new Tensor(parameter.name(), shape(models.size(), stacked, parameter), data.flip()));
+    }
+    SafetensorsFile.write(file, tensors, ModelMetadata.of(models.get(0)).strings());
+  }
+
+  private static long[] shape(int models, boolean stacked, Network.Parameter parameter) {
+    List<Integer> shape = new ArrayList<>(stacked ? List.of(models) : Collections.emptyList());
+    shape.addAll(parameter.shape());
+    return shape.stream().mapToLong(Integer::longValue).toArray();
+  }
+
+  private static FloatBuffer allocate(int floats) {
+    return ByteBuffer.allocateDirect(Math.multiplyExact(floats, Float.BYTES))
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
+  }
+}

@@ -1,0 +1,123 @@
+package io.ringstep.internal;
+
+import com.google.gson.Gson;
+import com.google.gson.JsonParseException;
+import io.ringstep.Activation;
+import io.ringstep.InvalidDataException;
+import io.ringstep.Model;
+import io.ringstep.Network;
+import io.ringstep.Standardizer;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * What a model file says beside its tensors. Each part may be missing: PyTorch writes none of them.
+ *
+ * @param standardizer null where rows are used as they are
+ */
+record ModelMetadata(
+    Activation activation, Standardizer standardizer, List<String> inputNames, List<String> targetNames) {
+  private static final String ACTIVATION = "ringstep.activation";
+  private static final String X_MEAN = "ringstep.x_mean";
+  private static final String X_SCALE = "ringstep.x_scale";
+  private static final String Y_MEAN = "ringstep.y_mean";
+  private static final String Y_SCALE = "ringstep.y_scale";
+  private static final String INPUTS = "ringstep.inputs";
+  private static final String TARGETS = "ringstep.targets";
+  private static final Gson GSON = new Gson();
+
+  static ModelMetadata of(Model model) {
+    return new ModelMetadata(
+        model.network().activation(),
+        model.standardizer().orElse(null),
+        model.inputNames(),
+        model.targetNames());
+  }
+
+  /** @param strings the file's {@code __metadata__} */
+  static ModelMetadata parse(Path file, Map<String, String> strings) {
+    Parser parser = new Parser(file, strings);
+    return new ModelMetadata(
+        parser.activation(), parser.standardizer(), parser.names(INPUTS), parser.names(TARGETS));
+  }
+
+  Model model(Network network, float[] parameters) {
+    return new Model(network, parameters, standardizer, inputNames, targetNames);
+  }
+
+  /** The file's {@code __metadata__}. */
+  Map<String, String> strings() {
+    Map<String, String> strings = new LinkedHashMap<>();
+    strings.put("format", "pt");
+    strings.put(ACTIVATION, activation.name().toLowerCase(Locale.ROOT));
+    if (standardizer != null) {
+      strings.put(X_MEAN, GSON.toJson(standardizer.xMean()));
+      strings.put(X_SCALE, GSON.toJson(standardizer.xScale()));
+      strings.put(Y_MEAN, GSON.toJson(standardizer.yMean()));
+      strings.put(Y_SCALE, GSON.toJson(standardizer.yScale()));
+    }
+    if (!inputNames.isEmpty()) {
+      strings.put(INPUTS, GSON.toJson(inputNames));
+    }
+    if (!targetNames.isEmpty()) {
+      strings.put(TARGETS, GSON.toJson(targetNames));
+    }
+    return strings;
+  }
+
+  private record Parser(Path file, Map<String, String> strings) {
+    Activation activation() {
+      String name = strings.getOrDefault(ACTIVATION, "identity");
+      return Arrays.stream(Activation.values())
+          .filter(activation -> activation.name().equalsIgnoreCase(name))
+          .findFirst()
+          .orElseThrow(() -> invalid(ACTIVATION, "no activation is called '" + name + "'", null));
+    }
+
+    Standardizer standardizer() {
+      if (Stream.of(X_MEAN, X_SCALE, Y_MEAN, Y_SCALE).noneMatch(strings::containsKey)) {
+        return null;
+      }
+      double[] xMean = numbers(X_MEAN);
+      double[] xScale = numbers(X_SCALE);
+      double[] yMean = numbers(Y_MEAN);
+      double[] yScale = numbers(Y_SCALE);
+      try {
+        return new Standardizer(xMean, xScale, yMean, yScale);
+      } catch (IllegalArgumentException e) {
+        throw new InvalidDataException(file, 0, 0, "metadata: " + e.getMessage(), e);
+      }
+    }
+
+    List<String> names(String key) {
+      return strings.containsKey(key) ? List.of(array(key, String[].class, "strings")) : List.of();
+    }
+
+    private double[] numbers(String key) {
+      return Arrays.stream(array(key, Double[].class, "numbers")).mapToDouble(Double::doubleValue).toArray();
+    }
+
+    private <T> T[] array(String key, Class<T[]> type, String elements) {
+      String problem = "must be a JSON array of " + elements;
+      try {
+        T[] array = GSON.fromJson(strings.get(key), type);
+        if (array == null || Arrays.stream(array).anyMatch(Objects::isNull)) {
+          throw invalid(key, problem, null);
+        }
+        return array;
+      } catch (JsonParseException e) {
+        throw invalid(key, problem, e);
+      }
+    }
+
+    private InvalidDataException invalid(String key, String problem, Throwable cause) {
+      return new InvalidDataException(file, 0, 0, "metadata " + key + ": " + problem, cause);
+    }
+  }
+}

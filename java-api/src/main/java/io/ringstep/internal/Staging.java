@@ -1,0 +1,56 @@
+package io.ringstep.internal;
+
+import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.FloatPointer;
+
+/** Native memory that float arrays pass through. It grows when it must and is freed by hand. */
+public final class Staging implements AutoCloseable {
+  private FloatPointer memory;
+  private FloatBuffer view;
+  private int capacity;
+
+  /** The memory, holding a copy of {@code values}. */
+  public FloatPointer put(float[] values) {
+    reserve(values.length);
+    view.put(0, values, 0, values.length);
+    return memory;
+  }
+
+  /** The memory, holding a copy of what remains in {@code values}. */
+  public FloatPointer put(FloatBuffer values) {
+    reserve(values.remaining());
+    view.put(0, values, values.position(), values.remaining());
+    return memory;
+  }
+
+  /** The memory, with room for {@code count} floats. */
+  public FloatPointer reserve(int count) {
+    if (count > capacity) {
+      close();
+      memory = new FloatPointer(Math.max(count, 64));
+      view = memory.asBuffer();
+      capacity = view.capacity();
+    }
+    return memory;
+  }
+
+  /** Copies the first {@code values.length} floats out. */
+  public void get(float[] values) {
+    view.get(0, values, 0, values.length);
+  }
+
+  /** Copies floats out to what remains in {@code values}. */
+  public void get(FloatBuffer values) {
+    values.put(values.position(), view, 0, values.remaining());
+  }
+
+  @Override
+  public void close() {
+    if (memory != null) {
+      memory.deallocate();
+      memory = null;
+      view = null;
+      capacity = 0;
+    }
+  }
+}

@@ -1,0 +1,154 @@
+package io.ringstep.internal.files;
+
+import de.siegmar.fastcsv.reader.AbstractBaseCsvCallbackHandler;
+import de.siegmar.fastcsv.reader.RecordType;
+import io.ringstep.InvalidDataException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** Collects a CSV file's cells as the parser meets them, without an object a cell or a row. */
+final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
+  private static final int FIRST_CAPACITY = 1 << 14;
+
+  private final Source source;
+  private final List<String> names = new ArrayList<>();
+  private final GrowableFloats floats;
+  private boolean inHeader = true;
+  private boolean allNumbers = true;
+  private long rows;
+
+  CsvRows(Source source) {
+    this.source = source;
+    this.floats = new GrowableFloats(source, FIRST_CAPACITY);
+  }
+
+  /** Where the current row begins, 1-based. */
+  long line() {
+    return getStartingLineNumber();
+  }
+
+  @Override
+  protected void handleField(int index, char[] text, int offset, int length, boolean quoted) {
+    int from = offset;
+    int to = offset + length;
+    while (from < to && isBlank(text[from])) {
+      from++;
+    }
+    while (from < to && isBlank(text[to - 1])) {
+      to--;
+    }
+    float value = DecimalNumber.parse(text, from, to);
+    if (inHeader) {
+      addName(new String(text, from, to - from), Float.isNaN(value));
+    } else if (Float.isFinite(value)) {
+      floats.add(value);
+    } else {
+      throw badCell(new String(text, from, to - from), value, index + 1);
+    }
+  }
+
+  /** Null, so that the parser goes on to the next row. */
+  @Override
+  protected CsvFile buildRecord() {
+    if (getRecordType() == RecordType.EMPTY) {
+      return null;
+    }
+    if (inHeader) {
+      checkHeader();
+      inHeader = false;
+    } else {
+      checkWidth(getFieldCount());
+      rows++;
+    }
+    return null;
+  }
+
+  CsvFile toFile() {
+    if (inHeader) {
+      throw source.empty();
+    }
+    if (rows == 0) {
+      throw source.invalid("has no rows after its header; add at least one");
+    }
+    return new CsvFile(List.copyOf(names), rows, floats.toBuffer());
+  }
+
+  private void addName(String name, boolean isText) {
+    int column = names.size() + 1;
+    requireText(name, column);
+    names.add(name);
+    allNumbers &= !isText;
+  }
+
+  private void checkHeader() {
+    if (allNumbers) {
+      throw source.at(
+          line(),
+          0,
+          "has no header: the first line holds numbers; add a first line with the columns' names");
+    }
+    Set<String> seen = new HashSet<>();
+    for (int i = 0; i < names.size(); i++) {
+      String name = names.get(i);
+      if (name.isEmpty()) {
+        throw source.at(
+            line(), i + 1, "the column has no name; give every column one in the first line");
+      }
+      if (!seen.add(name)) {
+        throw source.at(
+            line(),
+            i + 1,
+            "a second column is named " + Source.quote(name) + "; give every column its own name");
+      }
+    }
+  }
+
+  private void checkWidth(int cells) {
+    if (cells != names.size()) {
+      throw source.at(
+          line(),
+          Math.min(cells, names.size()) + 1,
+          "the row has "
+              + cells
+              + " cells where the header has "
+              + names.size()
+              + "; every row must have as many");
+    }
+  }
+
+  private InvalidDataException badCell(String cell, float value, int column) {
+    requireText(cell, column);
+    String problem;
+    if (cell.isEmpty()) {
+      problem = "the cell is empty; every cell must be a number";
+    } else if (cell.matches("(?i)[+-]?(nan|inf|infinity)")) {
+      problem = Source.quote(cell) + " is not finite; every cell must be a finite number";
+    } else if (Float.isInfinite(value)) {
+      problem = Source.quote(cell) + " is beyond the range of float32; scale the column";
+    } else if (cell.matches("[+-]?\\d+,\\d+")) {
+      problem = Source.quote(cell) + " is not a number; write decimals with a point";
+    } else {
+      problem = Source.quote(cell) + " is not a number; every cell must be a number";
+    }
+    return source.at(line(), column, problem);
+  }
+
+  /** What no text file has is the mark of another kind of file. */
+  private void requireText(String cell, int column) {
+    if (cell.indexOf('\uFFFD') >= 0) {
+      throw source.at(line(), column, "the cell is not UTF-8 text; save the file as CSV in UTF-8");
+    }
+    if (cell.chars().anyMatch(c -> c < ' ' && !Character.isWhitespace(c))) {
+      throw source.at(
+          line(),
+          column,
+          "the cell holds binary data; name a CSV, .npy, .npz or .safetensors file");
+    }
+  }
+
+  private static boolean isBlank(char c) {
+    return c == ' ' || c == '\t';
+  }
+}

@@ -1,0 +1,187 @@
+package io.ringstep.internal.files;
+
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/** Reads samples from CSV, {@code .npy}, {@code .npz} and {@code .safetensors} files. */
+public final class TableReader {
+  private TableReader() {}
+
+  /**
+   * Reads inputs and targets: {@code x} and {@code y} of {@code .npz} and {@code .safetensors}; of
+   * CSV and {@code .npy}, columns.
+   *
+   * @param targets names of the CSV columns that are the targets, in this order; if empty, they are
+   *     the last {@code outputs} columns
+   * @param outputs number of targets where {@code targets} is empty, at least 1
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed
+   */
+  public static Table readTraining(Path file, List<String> targets, int outputs) {
+    requireTargets(targets, outputs);
+    Source source = new Source(file);
+    FileFormat format = FileFormat.of(source);
+    if (format != FileFormat.CSV && !targets.isEmpty()) {
+      throw source.invalid("has no column names to find targets by; name none, or use a CSV file");
+    }
+    return switch (format) {
+      case CSV -> split(csv(source), targets, outputs);
+      case NPY -> split(npy(source), targets, outputs);
+      case NPZ, SAFETENSORS -> join(arrays(source, format, List.of("x", "y")), source);
+    };
+  }
+
+  /**
+   * Reads inputs alone: {@code x} of {@code .npz} and {@code .safetensors}; of CSV and {@code
+   * .npy}, columns. The table has 0 outputs.
+   *
+   * @param featureNames names of the CSV columns that are the inputs, in this order; if empty, and
+   *     in a {@code .npy} file, the inputs are the only columns, or the first with {@code outputs}
+   *     more
+   * @param inputs number of inputs
+   * @param outputs number of targets that may follow the inputs
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed
+   */
+  public static Table readFeatures(Path file, List<String> featureNames, int inputs, int outputs) {
+    if (!featureNames.isEmpty() && featureNames.size() != inputs) {
+      throw new IllegalArgumentException(
+          featureNames.size() + " feature names are given for " + inputs + " inputs");
+    }
+    Source source = new Source(file);
+    FileFormat format = FileFormat.of(source);
+    return switch (format) {
+      case CSV -> {
+        Columns csv = csv(source);
+        yield features(
+            csv,
+            featureNames.isEmpty()
+                ? firstColumns(csv, inputs, outputs)
+                : csv.indexes(featureNames));
+      }
+      case NPY -> {
+        Columns npy = npy(source);
+        yield features(npy, firstColumns(npy, inputs, outputs));
+      }
+      case NPZ, SAFETENSORS -> {
+        Columns x = arrays(source, format, List.of("x")).get("x");
+        yield features(x, firstColumns(x, inputs, 0));
+      }
+    };
+  }
+
+  private static void requireTargets(List<String> targets, int outputs) {
+    if (targets.isEmpty() && outputs < 1) {
+      throw new IllegalArgumentException("outputs must be at least 1, but is " + outputs);
+    }
+    if (new HashSet<>(targets).size() < targets.size()) {
+      throw new IllegalArgumentException(
+          "targets name a column twice: " + String.join(", ", targets));
+    }
+  }
+
+  private static Columns csv(Source source) {
+    return Columns.of(CsvFile.read(source.file()), source);
+  }
+
+  private static Columns npy(Source source) {
+    return Columns.of(NpyFile.read(source.file()), false, source);
+  }
+
+  /** The arrays {@code names} of a file that names its arrays. */
+  private static Map<String, Columns> arrays(Source source, FileFormat format, List<String> names) {
+    Map<String, Tensor> tensors =
+        format == FileFormat.NPZ
+            ? NpzFile.read(source.file(), names)
+            : tensors(SafetensorsFile.read(source.file()));
+    source.requireNames("array", names, tensors.keySet());
+    Map<String, Columns> arrays = new LinkedHashMap<>();
+    for (String name : names) {
+      arrays.put(name, Columns.of(tensors.get(name), true, source.part("array '" + name + "'")));
+    }
+    return arrays;
+  }
+
+  private static Map<String, Tensor> tensors(SafetensorsFile file) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    file.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+    return tensors;
+  }
+
+  /** Inputs and targets from the columns of one matrix. */
+  private static Table split(Columns columns, List<String> targets, int outputs) {
+    int width = columns.width();
+    int wanted = targets.isEmpty() ? outputs : targets.size();
+    int[] y =
+        targets.isEmpty()
+            ? IntStream.range(Math.max(0, width - wanted), width).toArray()
+            : columns.indexes(targets);
+    if (wanted >= width) {
+      throw columns
+          .source()
+          .invalid(
+              "has "
+                  + width
+                  + " columns, too few for "
+                  + wanted
+                  + " targets and at least one input");
+    }
+    boolean[] isTarget = new boolean[width];
+    IntStream.of(y).forEach(column -> isTarget[column] = true);
+    int[] x = IntStream.range(0, width).filter(column -> !isTarget[column]).toArray();
+    return new Table(
+        columns.names(x),
+        columns.names(y),
+        columns.rows(),
+        x.length,
+        y.length,
+        columns.take(x),
+        columns.take(y));
+  }
+
+  /** Inputs and targets from two matrices. */
+  private static Table join(Map<String, Columns> arrays, Source source) {
+    Columns x = arrays.get("x");
+    Columns y = arrays.get("y");
+    if (x.rows() != y.rows()) {
+      throw source.invalid(
+          "array 'x' has "
+              + x.rows()
+              + " rows but array 'y' has "
+              + y.rows()
+              + "; every row of x needs its row of y");
+    }
+    return new Table(List.of(), List.of(), x.rows(), x.width(), y.width(), x.data(), y.data());
+  }
+
+  private static Table features(Columns columns, int[] x) {
+    FloatBuffer none = GrowableFloats.allocate(columns.source(), 0);
+    return new Table(
+        columns.names(x), List.of(), columns.rows(), x.length, 0, columns.take(x), none);
+  }
+
+  private static int[] firstColumns(Columns columns, int inputs, int ignored) {
+    int width = columns.width();
+    if (width != inputs && width != inputs + ignored) {
+      String orMore =
+          ignored == 0
+              ? ""
+              : ", or " + (inputs + ignored) + " whose last " + ignored + " are ignored";
+      throw columns
+          .source()
+          .invalid(
+              "has "
+                  + width
+                  + " columns where the model takes "
+                  + inputs
+                  + " inputs; give it "
+                  + inputs
+                  + " columns"
+                  + orMore);
+    }
+    return IntStream.range(0, inputs).toArray();
+  }
+}

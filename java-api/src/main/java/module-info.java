@@ -1,0 +1,14 @@
+/** Trains small neural networks fast, from Java. */
+module io.ringstep {
+  requires io.ringstep.engine;
+  requires org.bytedeco.javacpp;
+  requires de.siegmar.fastcsv;
+  requires com.google.gson;
+  requires static info.picocli;
+  requires static progressbar;
+
+  exports io.ringstep;
+
+  opens io.ringstep.cli to
+      info.picocli;
+}

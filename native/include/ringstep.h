@@ -1,0 +1,165 @@
+/*
+ * ringstep.h: the C ABI of the Ringstep engine.
+ *
+ * Ringstep trains small fully connected networks: Linear layers with one activation between them,
+ * mean squared error, and SGD, Adam or AdamW. This header is all a caller needs, from C or through
+ * any binding.
+ *
+ * Conventions
+ *   - Arrays are row-major float32: x is [rows, inputs], y is [rows, outputs].
+ *   - All parameters of a network form one flat vector, in PyTorch's order and layout:
+ *     fc1.weight [out, in], fc1.bias [out], fc2.weight, fc2.bias, ...
+ *   - The loss is the mean over rows and outputs of (prediction - y)^2, as torch.nn.MSELoss.
+ *   - Every function that can fail returns an rs_status; rs_last_error() then gives the reason, for
+ *     the calling thread, until its next failing call.
+ *   - A handle may be used by one thread at a time, except where a function says otherwise.
+ *   - The result of a call has the same bits for any number of threads.
+ */
+#ifndef RINGSTEP_H
+#define RINGSTEP_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RS_API
+#else
+#define RS_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Compare with rs_abi_version() before any other call: they differ when header and library do. */
+#define RS_ABI_VERSION 1
+
+typedef enum rs_status {
+  RS_OK = 0,
+  RS_INVALID_ARGUMENT = 1, /* nothing was done; the handle is as before */
+  RS_OUT_OF_MEMORY = 2,    /* nothing was done; the handle is as before */
+  RS_NON_FINITE = 3,       /* the loss became NaN or infinite; the step was not applied */
+  RS_INTERNAL = 4          /* a defect in the engine */
+} rs_status;
+
+typedef enum rs_activation {
+  RS_IDENTITY = 0,
+  RS_RELU = 1, /* gradient 0 at 0, NaN stays NaN */
+  RS_TANH = 2,
+  RS_SIGMOID = 3
+} rs_activation;
+
+typedef enum rs_optimizer_kind { RS_SGD = 0, RS_ADAM = 1, RS_ADAMW = 2 } rs_optimizer_kind;
+
+/* Hyperparameters with PyTorch's names and formulas (torch.optim.SGD, Adam, AdamW). Those that an
+ * optimizer does not have are ignored. */
+typedef struct rs_optimizer {
+  int32_t kind; /* rs_optimizer_kind */
+  double lr;
+  double momentum; /* SGD */
+  int32_t nesterov; /* SGD */
+  double weight_decay; /* L2 for SGD and Adam, decoupled for AdamW */
+  double beta1, beta2, eps; /* Adam, AdamW */
+} rs_optimizer;
+
+/* The state of a fit: what to do, how far it has come, when to pause. Zero it, fill in the first
+ * block, and call rs_trainer_fit with it until `done` is 1. */
+typedef struct rs_fit {
+  int64_t batch;   /* rows a step, at least 1; an epoch's last batch may have fewer */
+  int64_t epochs;  /* at least 1 */
+  int32_t shuffle; /* 1: every epoch visits the rows in an order of its own, drawn from seed */
+  uint64_t seed;
+  const float* target_scale; /* [outputs], or null: each target was divided by this before training,
+                                and losses are reported in its own units */
+
+  /* Position: both zero at the start. */
+  int64_t epoch; /* whole epochs done */
+  int64_t row;   /* rows of the current epoch done */
+  int64_t steps; /* steps done in all */
+  double epoch_loss_sum; /* sum of squared errors over the rows of the current epoch done */
+
+  /* When to return before the end. */
+  double seconds;          /* return after about so long; 0 means no limit */
+  double* losses;          /* receives the mean loss of each epoch that ends in this call; may be null */
+  int64_t losses_capacity; /* return when so many epochs have ended in this call; 0 means no limit, and needs null losses */
+
+  /* Results of this call. */
+  int64_t losses_count; /* epochs that ended in this call */
+  int32_t done;         /* 1 once all epochs are done */
+} rs_fit;
+
+typedef struct rs_dataset rs_dataset;
+typedef struct rs_trainer rs_trainer;
+
+/* ---- the library ---- */
+
+RS_API int32_t rs_abi_version(void);
+RS_API const char* rs_version(void);    /* "0.1.0" */
+RS_API const char* rs_last_error(void); /* never null; empty before the first failure of this thread */
+
+/* The instruction set in use: "avx512", "avx2" or "baseline". The best that the processor has,
+ * unless the environment variable RINGSTEP_SIMD names a lesser one at load. avx512 and avx2 give the
+ * same bits; baseline, which has no fused multiply-add, rounds differently. */
+RS_API const char* rs_cpu_simd(void);
+
+/* Processors this process may run on. */
+RS_API int32_t rs_cpu_count(void);
+
+/* ---- datasets: rows held by the engine ---- */
+
+/* Memory for `rows` rows, zeroed; rows >= 1, inputs >= 1, outputs >= 1. */
+RS_API rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_dataset** dataset);
+RS_API float* rs_dataset_x(rs_dataset* dataset); /* [rows, inputs], to be filled by the caller */
+RS_API float* rs_dataset_y(rs_dataset* dataset); /* [rows, outputs] */
+RS_API void rs_dataset_destroy(rs_dataset* dataset); /* null is allowed */
+
+/* ---- trainers: a network, its optimizer and their state ---- */
+
+/* `sizes` holds the width of the inputs and of every Linear layer: {10, 20, 1} is
+ * Linear(10, 20), activation, Linear(20, 1). `threads` >= 1 bounds the threads of one call, 0 means
+ * one for each processor. All parameters are zero: call rs_trainer_init or rs_trainer_set_parameters. */
+RS_API rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation,
+                                   const rs_optimizer* optimizer, int32_t threads, rs_trainer** trainer);
+RS_API void rs_trainer_destroy(rs_trainer* trainer); /* null is allowed */
+
+RS_API int64_t rs_trainer_parameter_count(const rs_trainer* trainer);
+
+/* Weights and biases uniform in +-1/sqrt(fan_in), as torch.nn.Linear, from Philox4x32-10 keyed by
+ * `seed`: the same values on every machine. Forgets the optimizer's state. */
+RS_API rs_status rs_trainer_init(rs_trainer* trainer, uint64_t seed);
+
+/* `count` must be rs_trainer_parameter_count. Setting forgets the optimizer's state. */
+RS_API rs_status rs_trainer_get_parameters(const rs_trainer* trainer, float* parameters, int64_t count);
+RS_API rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* parameters, int64_t count);
+
+/* From the next step on; the optimizer's state is kept. */
+RS_API rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr);
+
+/* One step on x [rows, inputs] and y [rows, outputs]; rows >= 1. A non-finite loss gives
+ * RS_NON_FINITE and changes nothing. */
+RS_API rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows);
+
+/* The mean loss of the last step, before its update; NaN before the first one. */
+RS_API double rs_trainer_loss(const rs_trainer* trainer);
+
+/* The gradient of the mean loss, in the layout of the parameters, and the mean loss; no update. */
+RS_API rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* y, int64_t rows,
+                                     float* gradient, int64_t count, double* loss);
+
+/* Trains from the position in `fit` on; see rs_fit. RS_NON_FINITE stops before the step whose loss
+ * was not finite: `fit->steps` steps are applied. */
+RS_API rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit* fit);
+
+/* Mean loss over all rows; no update. `target_scale` as in rs_fit. */
+RS_API rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset,
+                                     const float* target_scale, double* loss);
+
+/* y [rows, outputs] = the network's answer to x [rows, inputs]; rows >= 0. */
+RS_API rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, float* y);
+
+/* The order in which a shuffled epoch visits the rows: order[i] for i in [0, rows). */
+RS_API rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RINGSTEP_H */

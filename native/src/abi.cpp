@@ -1,0 +1,234 @@
+// The C ABI: checks arguments, and turns C++ exceptions into status codes.
+#include "ringstep.h"
+
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cpu/kernels.h"
+#include "dataset.h"
+#include "shuffle.h"
+#include "thread_pool.h"
+#include "trainer.h"
+
+namespace {
+
+thread_local char last_error[256] = "";
+
+__attribute__((format(printf, 2, 3))) rs_status fail(rs_status status, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(last_error, sizeof last_error, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+// Runs f, which returns a status.
+template <typename F>
+rs_status guarded(const char* operation, F f) {
+  try {
+    const rs_status status = f();
+    if (status == RS_NON_FINITE) {
+      return fail(status, "%s: the loss is NaN or infinite; the step was not applied", operation);
+    }
+    return status;
+  } catch (const std::bad_alloc&) {
+    return fail(RS_OUT_OF_MEMORY, "%s: out of memory", operation);
+  } catch (const std::exception& e) {
+    return fail(RS_INTERNAL, "%s: %s", operation, e.what());
+  }
+}
+
+bool is_fraction(double x) { return x >= 0 && x < 1; }
+bool is_non_negative(double x) { return x >= 0 && std::isfinite(x); }
+
+rs_status check_optimizer(const rs_optimizer& o) {
+  if (o.kind != RS_SGD && o.kind != RS_ADAM && o.kind != RS_ADAMW) {
+    return fail(RS_INVALID_ARGUMENT, "optimizer kind %d is unknown", o.kind);
+  }
+  if (!is_non_negative(o.lr)) return fail(RS_INVALID_ARGUMENT, "lr %g must be finite and at least 0", o.lr);
+  if (!is_non_negative(o.weight_decay)) {
+    return fail(RS_INVALID_ARGUMENT, "weight_decay %g must be finite and at least 0", o.weight_decay);
+  }
+  if (o.kind == RS_SGD) {
+    if (!is_non_negative(o.momentum)) {
+      return fail(RS_INVALID_ARGUMENT, "momentum %g must be finite and at least 0", o.momentum);
+    }
+    if (o.nesterov && o.momentum == 0) return fail(RS_INVALID_ARGUMENT, "nesterov needs a momentum above 0");
+  } else if (!is_fraction(o.beta1) || !is_fraction(o.beta2) || !is_non_negative(o.eps)) {
+    return fail(RS_INVALID_ARGUMENT, "beta1 %g and beta2 %g must be in [0, 1), eps %g at least 0", o.beta1, o.beta2, o.eps);
+  }
+  return RS_OK;
+}
+
+rs_status check_sizes(const int32_t* sizes, int32_t size_count) {
+  if (!sizes || size_count < 2) return fail(RS_INVALID_ARGUMENT, "a network needs at least two sizes");
+  int64_t parameters = 0;
+  for (int32_t i = 0; i < size_count; ++i) {
+    if (sizes[i] < 1) return fail(RS_INVALID_ARGUMENT, "size %d of the network is %d; it must be at least 1", i, sizes[i]);
+    if (i > 0) parameters += (static_cast<int64_t>(sizes[i - 1]) + 1) * sizes[i];
+    if (parameters > INT32_MAX) return fail(RS_INVALID_ARGUMENT, "the network has more than 2147483647 parameters");
+  }
+  return RS_OK;
+}
+
+rs_status check_batch(const float* x, const float* y, int64_t rows) {
+  if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
+  return RS_OK;
+}
+
+rs_status check_count(const rs_trainer& trainer, const float* values, int64_t count) {
+  const int64_t needed = trainer.network().parameter_count;
+  if (values && count == needed) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "%lld values where the network has %lld parameters",
+              static_cast<long long>(values ? count : 0), static_cast<long long>(needed));
+}
+
+rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
+  if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
+  const int32_t inputs = trainer.network().inputs(), outputs = trainer.network().outputs();
+  if (data->inputs == inputs && data->outputs == outputs) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network %d and %d", data->inputs,
+              data->outputs, inputs, outputs);
+}
+
+rs_status check_fit(const rs_fit* fit, const rs_dataset& data) {
+  if (!fit) return fail(RS_INVALID_ARGUMENT, "fit must not be null");
+  if (fit->batch < 1 || fit->epochs < 1) return fail(RS_INVALID_ARGUMENT, "batch and epochs must be at least 1");
+  if (fit->epoch < 0 || fit->epoch > fit->epochs || fit->row < 0 || fit->row >= data.rows) {
+    return fail(RS_INVALID_ARGUMENT, "the position is outside the epochs or the rows");
+  }
+  if (fit->losses && fit->losses_capacity < 1) return fail(RS_INVALID_ARGUMENT, "losses needs a capacity of at least 1");
+  return RS_OK;
+}
+
+}  // namespace
+
+// ---- the library ----
+
+int32_t rs_abi_version(void) { return RS_ABI_VERSION; }
+const char* rs_version(void) { return RINGSTEP_VERSION; }
+const char* rs_last_error(void) { return last_error; }
+const char* rs_cpu_simd(void) { return rs::cpu::kernels().name; }
+int32_t rs_cpu_count(void) { return rs::processor_count(); }
+
+// ---- datasets ----
+
+rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_dataset** dataset) {
+  if (!dataset) return fail(RS_INVALID_ARGUMENT, "dataset must not be null");
+  *dataset = nullptr;
+  if (rows < 1 || inputs < 1 || outputs < 1) {
+    return fail(RS_INVALID_ARGUMENT, "rows, inputs and outputs must be at least 1");
+  }
+  return guarded("dataset", [&] {
+    int64_t x, y;
+    if (__builtin_mul_overflow(rows, inputs, &x) || __builtin_mul_overflow(rows, outputs, &y)) throw std::bad_alloc();
+    *dataset = new rs_dataset(rows, inputs, outputs);
+    return RS_OK;
+  });
+}
+
+float* rs_dataset_x(rs_dataset* dataset) { return dataset->x.get(); }
+float* rs_dataset_y(rs_dataset* dataset) { return dataset->y.get(); }
+void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
+
+// ---- trainers ----
+
+rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation, const rs_optimizer* optimizer,
+                            int32_t threads, rs_trainer** trainer) {
+  if (!trainer || !optimizer) return fail(RS_INVALID_ARGUMENT, "optimizer and trainer must not be null");
+  *trainer = nullptr;
+  if (rs_status status = check_sizes(sizes, size_count)) return status;
+  if (rs_status status = check_optimizer(*optimizer)) return status;
+  if (activation < RS_IDENTITY || activation > RS_SIGMOID) {
+    return fail(RS_INVALID_ARGUMENT, "activation %d is unknown", activation);
+  }
+  if (threads < 0) return fail(RS_INVALID_ARGUMENT, "threads is %d; it must be at least 0", threads);
+  return guarded("trainer", [&] {
+    rs::Network network(sizes, size_count, static_cast<rs_activation>(activation));
+    *trainer = new rs_trainer(std::move(network), *optimizer, threads);
+    return RS_OK;
+  });
+}
+
+void rs_trainer_destroy(rs_trainer* trainer) { delete trainer; }
+
+int64_t rs_trainer_parameter_count(const rs_trainer* trainer) { return trainer->network().parameter_count; }
+
+rs_status rs_trainer_init(rs_trainer* trainer, uint64_t seed) {
+  trainer->initialize(seed);
+  return RS_OK;
+}
+
+rs_status rs_trainer_get_parameters(const rs_trainer* trainer, float* parameters, int64_t count) {
+  if (rs_status status = check_count(*trainer, parameters, count)) return status;
+  trainer->get_parameters(parameters);
+  return RS_OK;
+}
+
+rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* parameters, int64_t count) {
+  if (rs_status status = check_count(*trainer, parameters, count)) return status;
+  trainer->set_parameters(parameters);
+  return RS_OK;
+}
+
+rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr) {
+  if (!is_non_negative(lr)) return fail(RS_INVALID_ARGUMENT, "lr %g must be finite and at least 0", lr);
+  trainer->set_learning_rate(lr);
+  return RS_OK;
+}
+
+rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {
+  if (rs_status status = check_batch(x, y, rows)) return status;
+  return guarded("step", [&] { return trainer->step(x, y, rows); });
+}
+
+double rs_trainer_loss(const rs_trainer* trainer) { return trainer->last_loss(); }
+
+rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* y, int64_t rows, float* gradient,
+                              int64_t count, double* loss) {
+  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_count(*trainer, gradient, count)) return status;
+  if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
+  return guarded("gradient", [&] {
+    *loss = trainer->gradient(x, y, rows, gradient);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit* fit) {
+  if (rs_status status = check_shape(*trainer, dataset)) return status;
+  if (rs_status status = check_fit(fit, *dataset)) return status;
+  return guarded("fit", [&] { return trainer->fit(*dataset, *fit); });
+}
+
+rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset, const float* target_scale, double* loss) {
+  if (rs_status status = check_shape(*trainer, dataset)) return status;
+  if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
+  return guarded("evaluate", [&] {
+    *loss = trainer->evaluate(*dataset, target_scale);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, float* y) {
+  if (rows < 0) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 0", static_cast<long long>(rows));
+  if (rows > 0 && (!x || !y)) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  return guarded("predict", [&] {
+    trainer->predict(x, rows, y);
+    return RS_OK;
+  });
+}
+
+rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order) {
+  if (rows < 1 || epoch < 0 || !order) return fail(RS_INVALID_ARGUMENT, "rows must be at least 1, epoch at least 0, order not null");
+  const rs::Shuffle shuffle(seed, static_cast<uint64_t>(epoch), rows);
+  for (int64_t i = 0; i < rows; ++i) {
+    order[i] = i;
+    shuffle.map(order + i, 1);
+  }
+  return RS_OK;
+}

@@ -1,0 +1,48 @@
+// An array of floats at a multiple of 64 bytes: whole cache lines and vectors.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace rs {
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+
+  // Zeroed. Throws std::bad_alloc.
+  explicit AlignedBuffer(int64_t count) : count_(count) {
+    constexpr uint64_t kMost = uint64_t{1} << 46;
+    if (count < 0 || static_cast<uint64_t>(count) > kMost / sizeof(float)) throw std::bad_alloc();
+    const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
+    data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes == 0 ? 64 : bytes)));
+    if (!data_) throw std::bad_alloc();
+    std::memset(data_.get(), 0, bytes);
+  }
+
+  // Makes room for `count` floats; what they hold is lost if that takes new memory.
+  void reserve(int64_t count) {
+    if (count > count_) *this = AlignedBuffer(count);
+  }
+
+  void clear() {
+    if (count_ > 0) std::memset(data_.get(), 0, static_cast<size_t>(count_) * sizeof(float));
+  }
+
+  float* get() { return data_.get(); }
+  const float* get() const { return data_.get(); }
+  int64_t size() const { return count_; }
+
+ private:
+  struct Free {
+    void operator()(float* p) const { std::free(p); }
+  };
+
+  std::unique_ptr<float, Free> data_;
+  int64_t count_ = 0;
+};
+
+}  // namespace rs

@@ -1,0 +1,181 @@
+// Forward and backward over a block of rows, vectors across rows: any network, tile by tile.
+#pragma once
+
+#include "cpu/isa/load_rows.h"
+#include "cpu/isa/matmul.h"
+
+namespace rs::cpu::RS_ISA {
+
+// Networks with fewer parameters keep a vector of partial sums for each (see Lanes).
+constexpr int64_t kLanesParameters = 2048;
+
+inline bool keeps_lanes(const NetworkView& n) { return n.parameter_count < kLanesParameters; }
+
+// Tiles of small networks, activations, gradients and all, fit into the first-level cache.
+inline int tile_rows(const NetworkView& n) { return keeps_lanes(n) ? 128 : kMostTileRows; }
+
+// Scratch memory of one thread, cut into parts that all lie at multiples of 64 bytes.
+struct BatchWorkspace {
+  int tile;
+  float* activations;  // of the input, then of every layer, one after the other: [features][tile]
+  float* targets;      // [outputs][tile]
+  float* dz;           // [widest][tile]
+  float* previous_dz;  // [widest][tile]
+  float* loss;         // [outputs][16]
+  float* lanes;        // [parameters][16], where they are kept
+  int64_t length;
+
+  BatchWorkspace(const NetworkView& n, float* memory) : tile(tile_rows(n)) {
+    const int64_t outputs = n.layers[n.count - 1].out;
+    int64_t features = n.layers[0].in;
+    for (int l = 0; l < n.count; ++l) features += n.layers[l].out;
+    float* next = memory;
+    const auto take = [&](int64_t floats) {
+      float* part = next;
+      next += floats;
+      return part;
+    };
+    activations = take(features * tile);
+    targets = take(outputs * tile);
+    dz = take(static_cast<int64_t>(n.widest) * tile);
+    previous_dz = take(static_cast<int64_t>(n.widest) * tile);
+    loss = take(outputs * kLanes);
+    lanes = take(keeps_lanes(n) ? n.parameter_count * kLanes : 0);
+    length = next - memory;
+  }
+
+  void swap_dz() {
+    float* other = dz;
+    dz = previous_dz;
+    previous_dz = other;
+  }
+};
+
+template <rs_activation A>
+struct BatchPath {
+  // A tile's rows, up to a multiple of 16.
+  static int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
+
+  // Loads x and runs all layers; returns the outputs' activations.
+  static float* forward_tile(const Pass& pass, const Rows& rows, const int64_t* index, int count, BatchWorkspace& w) {
+    const NetworkView& n = pass.network;
+    float* a = w.activations;
+    load_columns(rows.x, n.layers[0].in, index, count, w.tile, a);
+    for (int l = 0; l < n.count; ++l) {
+      const Layer& layer = n.layers[l];
+      float* h = a + static_cast<int64_t>(layer.in) * w.tile;
+      const auto run = l + 1 < n.count ? &forward<A> : &forward<RS_IDENTITY>;
+      run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.tile, padded(count), h);
+      a = h;
+    }
+    return a;
+  }
+
+  // Squared errors into w.loss; their derivatives by the outputs into w.dz, 0 for rows past `count`.
+  static void errors(const float* outputs, int width, int count, BatchWorkspace& w) {
+    for (int o = 0; o < width; ++o) {
+      f16 loss = load(w.loss + o * kLanes);
+      for (int s = 0; s < count; s += kLanes) {
+        const int at = o * w.tile + s;
+        f16 e = load(outputs + at) - load(w.targets + at);
+        if (s + kLanes > count) {
+          alignas(64) float lanes[kLanes];
+          store(lanes, e);
+          e = load_first(lanes, count - s);
+        }
+        loss = fma(e, e, loss);
+        store(w.dz + at, e + e);
+      }
+      store(w.loss + o * kLanes, loss);
+    }
+  }
+
+  // From w.dz of the outputs back to the first layer.
+  template <typename Sums>
+  static void backward_tile(const Pass& pass, float* outputs, int count, BatchWorkspace& w, const Sums& sums) {
+    const NetworkView& n = pass.network;
+    float* h = outputs;
+    for (int l = n.count - 1; l >= 0; --l) {
+      const Layer& layer = n.layers[l];
+      float* a = h - static_cast<int64_t>(layer.in) * w.tile;
+      backward_weights(w.dz, a, layer.in, layer.out, w.tile, padded(count), layer.weight, layer.bias, sums);
+      if (l > 0) {
+        backward_inputs<A>(
+            pass.parameters + layer.weight, layer.in, layer.out, w.dz, a, w.tile, padded(count), w.previous_dz);
+        w.swap_dz();
+      }
+      h = a;
+    }
+  }
+
+  template <typename F>
+  static void for_tiles(const Rows& rows, int64_t count, int tile, F f) {
+    int64_t index[kMostTileRows];
+    for (int64_t first = 0; first < count; first += tile) {
+      const int size = count - first < tile ? static_cast<int>(count - first) : tile;
+      find_rows(rows, first, size, index);
+      f(first, size, index);
+    }
+  }
+
+  static float weighted_loss(const Pass& pass, int width, const BatchWorkspace& w) {
+    float loss = 0;
+    for (int o = 0; o < width; ++o) loss += pass.loss_weights[o] * sum(load(w.loss + o * kLanes));
+    return loss;
+  }
+
+  static void clear(float* values, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) values[i] = 0;
+  }
+
+  template <typename Sums>
+  static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const Sums& sums) {
+    const int width = pass.network.layers[pass.network.count - 1].out;
+    clear(w.loss, static_cast<int64_t>(width) * kLanes);
+    for_tiles(rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+      float* outputs = forward_tile(pass, rows, index, size, w);
+      load_columns(rows.y, width, index, size, w.tile, w.targets);
+      errors(outputs, width, size, w);
+      backward_tile(pass, outputs, size, w, sums);
+    });
+    return weighted_loss(pass, width, w);
+  }
+
+  static void gradient(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* gradient) {
+    const int64_t parameters = pass.network.parameter_count;
+    BatchWorkspace w(pass.network, workspace);
+    clear(gradient, gradient_length(parameters));
+    if (keeps_lanes(pass.network)) {
+      clear(w.lanes, parameters * kLanes);
+      gradient[parameters] = accumulate(pass, rows, count, w, Lanes{w.lanes});
+      for (int64_t i = 0; i < parameters; ++i) gradient[i] = sum(load(w.lanes + i * kLanes));
+    } else {
+      gradient[parameters] = accumulate(pass, rows, count, w, Totals{gradient});
+    }
+  }
+
+  static double loss(const Pass& pass, const Rows& rows, int64_t count, float* workspace) {
+    const int width = pass.network.layers[pass.network.count - 1].out;
+    BatchWorkspace w(pass.network, workspace);
+    clear(w.loss, static_cast<int64_t>(width) * kLanes);
+    for_tiles(rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+      const float* outputs = forward_tile(pass, rows, index, size, w);
+      load_columns(rows.y, width, index, size, w.tile, w.targets);
+      errors(outputs, width, size, w);
+    });
+    return weighted_loss(pass, width, w);
+  }
+
+  static void predict(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* y) {
+    const int width = pass.network.layers[pass.network.count - 1].out;
+    BatchWorkspace w(pass.network, workspace);
+    for_tiles(rows, count, w.tile, [&](int64_t first, int size, const int64_t* index) {
+      const float* outputs = forward_tile(pass, rows, index, size, w);
+      for (int s = 0; s < size; ++s) {
+        for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.tile + s];
+      }
+    });
+  }
+};
+
+}  // namespace rs::cpu::RS_ISA

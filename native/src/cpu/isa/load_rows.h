@@ -1,0 +1,50 @@
+// Rows of a dataset, brought into columns: feature i of the tile's row s at columns[i * stride + s].
+#pragma once
+
+#include "cpu/isa/simd.h"
+#include "cpu/kernels.h"
+
+namespace rs::cpu::RS_ISA {
+
+// The most rows a tile has.
+constexpr int kMostTileRows = 256;
+
+// Where the rows of a tile lie in the dataset.
+inline void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {
+  for (int s = 0; s < count; ++s) index[s] = rows.first + first + s;
+  if (rows.shuffle) rows.shuffle->map(index, count);
+}
+
+RS_INLINE void transpose4(const float* const row[4], int feature, int stride, float* column) {
+  __m128 a = _mm_loadu_ps(row[0] + feature), b = _mm_loadu_ps(row[1] + feature);
+  __m128 c = _mm_loadu_ps(row[2] + feature), d = _mm_loadu_ps(row[3] + feature);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(column, a);
+  _mm_storeu_ps(column + stride, b);
+  _mm_storeu_ps(column + 2 * stride, c);
+  _mm_storeu_ps(column + 3 * stride, d);
+}
+
+// Rows past `count` up to a multiple of 16 become 0.
+inline void load_columns(const float* data, int width, const int64_t* index, int count, int stride, float* columns) {
+  int s = 0;
+  if (width >= 4) {
+    for (; s + 4 <= count; s += 4) {
+      const float* row[4];
+      for (int k = 0; k < 4; ++k) row[k] = data + index[s + k] * width;
+      // The last group ends with the row: reading past it could leave the dataset.
+      for (int i = 0; i < width; i += 4) {
+        const int feature = i + 4 <= width ? i : width - 4;
+        transpose4(row, feature, stride, columns + feature * stride + s);
+      }
+    }
+  }
+  for (; s < count; ++s) {
+    for (int i = 0; i < width; ++i) columns[i * stride + s] = data[index[s] * width + i];
+  }
+  for (; s % kLanes != 0; ++s) {
+    for (int i = 0; i < width; ++i) columns[i * stride + s] = 0;
+  }
+}
+
+}  // namespace rs::cpu::RS_ISA

@@ -1,0 +1,155 @@
+// Sixteen floats at a time, on registers of whatever width this file is compiled for.
+//
+// All code in this folder is compiled once for each instruction set, inside namespace RS_ISA. Every
+// operation works on 16 lanes in the same order everywhere, so AVX2 and AVX-512 give the same bits.
+// Nothing here may come from a header with inline functions of its own: the linker would keep one copy
+// of them, perhaps the one compiled for a processor we are not on.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define RS_INLINE inline __attribute__((always_inline))
+
+namespace rs::cpu::RS_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kParts = 1;
+#elif defined(__AVX2__)
+constexpr int kParts = 2;
+#else
+constexpr int kParts = 4;
+#endif
+constexpr int kLanes = 16;
+constexpr int kPartLanes = kLanes / kParts;
+
+typedef float vec __attribute__((vector_size(64 / kParts)));
+typedef int32_t ivec __attribute__((vector_size(64 / kParts)));
+
+struct f16 {
+  vec part[kParts];
+};
+
+template <typename F>
+RS_INLINE f16 each(F f) {
+  f16 r;
+  for (int p = 0; p < kParts; ++p) r.part[p] = f(p);
+  return r;
+}
+
+// ---- memory ----
+
+RS_INLINE vec load_part(const float* p) {
+  typedef float unaligned __attribute__((vector_size(64 / kParts), aligned(4), may_alias));
+  return *reinterpret_cast<const unaligned*>(p);
+}
+
+RS_INLINE void store_part(float* p, vec v) {
+  typedef float unaligned __attribute__((vector_size(64 / kParts), aligned(4), may_alias));
+  *reinterpret_cast<unaligned*>(p) = v;
+}
+
+RS_INLINE f16 load(const float* p) {
+  return each([=](int k) { return load_part(p + k * kPartLanes); });
+}
+
+RS_INLINE void store(float* p, const f16& v) {
+  for (int k = 0; k < kParts; ++k) store_part(p + k * kPartLanes, v.part[k]);
+}
+
+RS_INLINE f16 set1(float x) {
+  return each([=](int) { return x - vec{}; });
+}
+
+RS_INLINE f16 zero() {
+  return each([](int) { return vec{}; });
+}
+
+// The first n lanes, 0 <= n <= 16; the others are 0, and their memory is not touched.
+RS_INLINE f16 load_first(const float* p, int n) {
+#if defined(__AVX512F__)
+  return {{(vec)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)}};
+#else
+  alignas(64) float lanes[kLanes] = {};
+  for (int i = 0; i < n; ++i) lanes[i] = p[i];
+  return load(lanes);
+#endif
+}
+
+RS_INLINE void store_first(float* p, int n, const f16& v) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), (__m512)v.part[0]);
+#else
+  alignas(64) float lanes[kLanes];
+  store(lanes, v);
+  for (int i = 0; i < n; ++i) p[i] = lanes[i];
+#endif
+}
+
+// ---- arithmetic ----
+
+RS_INLINE vec fma_part(vec a, vec b, vec c) {
+#if defined(__AVX512F__)
+  return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+RS_INLINE vec sqrt_part(vec a) {
+#if defined(__AVX512F__)
+  return (vec)_mm512_sqrt_ps((__m512)a);
+#elif defined(__AVX2__)
+  return (vec)_mm256_sqrt_ps((__m256)a);
+#else
+  return (vec)_mm_sqrt_ps((__m128)a);
+#endif
+}
+
+RS_INLINE f16 operator+(const f16& a, const f16& b) {
+  return each([&](int p) { return a.part[p] + b.part[p]; });
+}
+RS_INLINE f16 operator-(const f16& a, const f16& b) {
+  return each([&](int p) { return a.part[p] - b.part[p]; });
+}
+RS_INLINE f16 operator*(const f16& a, const f16& b) {
+  return each([&](int p) { return a.part[p] * b.part[p]; });
+}
+RS_INLINE f16 operator/(const f16& a, const f16& b) {
+  return each([&](int p) { return a.part[p] / b.part[p]; });
+}
+// a * b + c, rounded once
+RS_INLINE f16 fma(const f16& a, const f16& b, const f16& c) {
+  return each([&](int p) { return fma_part(a.part[p], b.part[p], c.part[p]); });
+}
+RS_INLINE float fma(float a, float b, float c) {
+#if defined(__FMA__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;  // as fma_part
+#endif
+}
+RS_INLINE f16 sqrt(const f16& a) {
+  return each([&](int p) { return sqrt_part(a.part[p]); });
+}
+
+// The sum of all lanes: lanes i and i + 8 first, then i + 4, i + 2, i + 1.
+RS_INLINE float sum(const f16& v) {
+#if defined(__AVX512F__)
+  const __m512 a = (__m512)v.part[0];
+  const __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+#elif defined(__AVX2__)
+  const __m256 b = (__m256)(v.part[0] + v.part[1]);
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+#else
+  const __m128 c = (__m128)((v.part[0] + v.part[2]) + (v.part[1] + v.part[3]));
+#endif
+  const __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
+}
+
+}  // namespace rs::cpu::RS_ISA

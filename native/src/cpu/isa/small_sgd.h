@@ -1,0 +1,168 @@
+// Plain SGD at batch 1 for a small network with one hidden layer and one output, all in one loop with
+// the weights in registers, vectors across hidden units.
+//
+// Each operation, and the order of additions, is that of the row path followed by the update, so the
+// bits are the same.
+#pragma once
+
+#include "cpu/isa/activation.h"
+#include "cpu/isa/load_rows.h"
+#include "cpu/isa/simd.h"
+#include "cpu/kernels.h"
+
+namespace rs::cpu::RS_ISA {
+
+
+// x[0] w[0] + x[1] w[1] + ... in the order of simd.h's sum over lanes: N terms whose lanes are
+// First, First + Stride, ...
+template <int Inputs, int First, int Stride>
+RS_INLINE f16 tree(const f16* w, const float* x) {
+  if constexpr (Stride == kLanes) {
+    return set1(x[First]) * w[First];
+  } else if constexpr (First + Stride < Inputs) {
+    return tree<Inputs, First, 2 * Stride>(w, x) + tree<Inputs, First + Stride, 2 * Stride>(w, x);
+  } else {
+    return tree<Inputs, First, 2 * Stride>(w, x);
+  }
+}
+
+// Inputs x 16 V hidden units; those beyond the network's own have weights 0 and stay so.
+template <int Inputs, int V, rs_activation A>
+struct SmallNetwork {
+  f16 weight1[V][Inputs];
+  f16 bias1[V];
+  f16 weight2[V];
+  f16 hidden[V];  // 1 for the network's own units, 0 beyond
+  float bias2;
+
+  RS_INLINE void load_from(const float* packed) {
+    for (int v = 0; v < V; ++v) {
+      for (int i = 0; i < Inputs; ++i, packed += kLanes) weight1[v][i] = load(packed);
+      bias1[v] = load(packed);
+      weight2[v] = load(packed + kLanes);
+      hidden[v] = load(packed + 2 * kLanes);
+      packed += 3 * kLanes;
+    }
+    bias2 = *packed;
+  }
+
+  RS_INLINE void store_to(float* packed) const {
+    for (int v = 0; v < V; ++v) {
+      for (int i = 0; i < Inputs; ++i, packed += kLanes) store(packed, weight1[v][i]);
+      store(packed, bias1[v]);
+      store(packed + kLanes, weight2[v]);
+      packed += 3 * kLanes;
+    }
+    *packed = bias2;
+  }
+
+  // Returns the loss; where it is not finite, nothing has changed.
+  RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
+    f16 h[V];
+    for (int v = 0; v < V; ++v) {
+      h[v] = activate<A>(tree<Inputs, 0, 1>(weight1[v], x) + bias1[v]);
+      // Only the sigmoid makes something of nothing.
+      if constexpr (A == RS_SIGMOID) h[v] = h[v] * hidden[v];
+    }
+    f16 products = h[0] * weight2[0];
+    for (int v = 1; v < V; ++v) products = fma(h[v], weight2[v], products);
+    const float e = (sum(products) + bias2) - y;
+    const float loss = loss_weight * (e * e);
+    if (!(loss < __builtin_inff())) return loss;
+
+    const float d = e + e;
+    const f16 descent = set1(-lr);
+    for (int v = 0; v < V; ++v) {
+      const f16 dz = activation_gradient<A>(set1(d) * weight2[v], h[v]);
+      weight2[v] = fma(descent, set1(d) * h[v], weight2[v]);
+      bias1[v] = fma(descent, dz, bias1[v]);
+      for (int i = 0; i < Inputs; ++i) weight1[v][i] = fma(descent, dz * set1(x[i]), weight1[v][i]);
+    }
+    bias2 = fma(-lr, d, bias2);
+    return loss;
+  }
+};
+
+template <int Inputs, int V, rs_activation A>
+struct SmallSgdOf {
+  static constexpr int64_t kVectorLength = (Inputs + 3) * kLanes;
+  static constexpr int64_t kLength = V * kVectorLength + kLanes;
+
+  // Where hidden unit j's weight from input i lies; i = Inputs is its bias, then come its weight to
+  // the output and its mark.
+  static int64_t place(int j, int i) { return j / kLanes * kVectorLength + i * kLanes + j % kLanes; }
+
+  template <typename F>
+  static void for_parameters(const NetworkView& n, F f) {
+    for (int j = 0; j < n.layers[0].out; ++j) {
+      for (int i = 0; i < Inputs; ++i) f(n.layers[0].weight + j * Inputs + i, place(j, i));
+      f(n.layers[0].bias + j, place(j, Inputs));
+      f(n.layers[1].weight + j, place(j, Inputs + 1));
+    }
+    f(n.layers[1].bias, V * kVectorLength);
+  }
+
+  static void pack(const NetworkView& n, const float* parameters, float* packed) {
+    for (int64_t k = 0; k < kLength; ++k) packed[k] = 0;
+    for (int j = 0; j < n.layers[0].out; ++j) packed[place(j, Inputs + 2)] = 1;
+    for_parameters(n, [&](int64_t flat, int64_t place) { packed[place] = parameters[flat]; });
+  }
+
+  static void unpack(const NetworkView& n, const float* packed, float* parameters) {
+    for_parameters(n, [&](int64_t flat, int64_t place) { parameters[flat] = packed[place]; });
+  }
+
+  static int64_t run(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight,
+                     double* loss_sum, float* last_loss) {
+    SmallNetwork<Inputs, V, A> network;
+    network.load_from(packed);
+    double total = *loss_sum;
+    float loss = 0;
+    int64_t step = 0;
+    bool finite = true;
+    while (step < count && finite) {
+      int64_t index[kMostTileRows];
+      const int some = count - step < kMostTileRows ? static_cast<int>(count - step) : kMostTileRows;
+      find_rows(rows, step, some, index);
+      for (int s = 0; s < some; ++s) {
+        loss = network.step(rows.x + index[s] * Inputs, rows.y[index[s]], lr, loss_weight);
+        finite = loss < __builtin_inff();
+        if (!finite) break;
+        total += loss;
+        ++step;
+      }
+    }
+    network.store_to(packed);
+    *loss_sum = total;
+    *last_loss = loss;
+    return step;
+  }
+
+  static constexpr SmallSgd kSmallSgd = {kLength, &pack, &unpack, &run};
+};
+
+// The shapes there are: these numbers of inputs, up to 32 hidden units, every activation.
+template <int V, rs_activation A>
+const SmallSgd* small_sgd_for_inputs(int inputs) {
+  switch (inputs) {
+    case 1: return &SmallSgdOf<1, V, A>::kSmallSgd;
+    case 2: return &SmallSgdOf<2, V, A>::kSmallSgd;
+    case 4: return &SmallSgdOf<4, V, A>::kSmallSgd;
+    case 8: return &SmallSgdOf<8, V, A>::kSmallSgd;
+    case 10: return &SmallSgdOf<10, V, A>::kSmallSgd;
+    case 12: return &SmallSgdOf<12, V, A>::kSmallSgd;
+    case 16: return &SmallSgdOf<16, V, A>::kSmallSgd;
+    default: return nullptr;
+  }
+}
+
+template <rs_activation A>
+const SmallSgd* small_sgd_for(const NetworkView& n) {
+  if (n.count != 2 || n.layers[1].out != 1) return nullptr;
+  const int inputs = n.layers[0].in, hidden = n.layers[0].out;
+  if (hidden <= kLanes) return small_sgd_for_inputs<1, A>(inputs);
+  if (hidden <= 2 * kLanes) return small_sgd_for_inputs<2, A>(inputs);
+  return nullptr;
+}
+
+}  // namespace rs::cpu::RS_ISA

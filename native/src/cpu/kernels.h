@@ -1,0 +1,102 @@
+// What each instruction set implements; see isa/ for the code and dispatch.cpp for the choice.
+#pragma once
+
+#include <cstdint>
+
+#include "network.h"
+#include "shuffle.h"
+
+namespace rs::cpu {
+
+// A network as plain data: code compiled per instruction set calls no inline function from outside.
+struct NetworkView {
+  const Layer* layers;
+  int32_t count;
+  rs_activation activation;
+  int64_t parameter_count;
+  int32_t widest;
+};
+
+// Rows of a dataset in the order they are visited: row i is the dataset's row `first + i`, or where
+// there is a shuffle the one that it has at `first + i`.
+struct Rows {
+  const float* x;  // [*, inputs]
+  const float* y;  // [*, outputs]; null where only predictions are wanted
+  int64_t first;
+  const Shuffle* shuffle;
+};
+
+// Where a forward and backward pass starts from: the parameters, and for each output what its squared
+// error counts in the loss (the gradient does not depend on it).
+struct Pass {
+  NetworkView network;
+  const float* parameters;
+  const float* loss_weights;  // [outputs]
+};
+
+// A gradient vector: for every parameter the sum over rows of the derivative of the squared errors,
+// then one more value, the loss sum; padded to whole vectors.
+__attribute__((always_inline)) inline int64_t gradient_length(int64_t parameter_count) { return (parameter_count + 1 + 15) / 16 * 16; }
+
+// One optimizer step in numbers; m and v are the optimizer's state, where it has any.
+struct Update {
+  rs_optimizer_kind kind;
+  float gradient_scale;  // turns the gradient's sum into a mean
+  float lr;
+  float weight_decay;
+  bool first_step;
+  // SGD
+  float momentum;
+  bool nesterov;
+  // Adam, AdamW
+  float beta1_complement, beta2, beta2_complement, epsilon;
+  float step_size;         // lr / (1 - beta1^t)
+  float root_correction;   // 1 / sqrt(1 - beta2^t)
+  float decay;             // 1 - lr * weight_decay
+};
+
+// Plain SGD at batch 1 for one shape of network, all weights in registers (small_sgd.h).
+struct SmallSgd {
+  int64_t packed_length;  // floats, at a multiple of 64 bytes
+  void (*pack)(const NetworkView&, const float* parameters, float* packed);
+  void (*unpack)(const NetworkView&, const float* packed, float* parameters);
+  // One step for each of `count` rows. Returns the number of steps taken: fewer where a loss is not
+  // finite. Adds each step's loss sum to loss_sum and leaves the last in last_loss.
+  int64_t (*run)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr,
+                 float loss_weight, double* loss_sum, float* last_loss);
+};
+
+struct Kernels {
+  const char* name;
+
+  // Floats of scratch memory, at a multiple of 64 bytes, that the functions below need.
+  int64_t (*workspace_length)(const NetworkView&);
+
+  // The batch path: vectors across rows. `gradient` has gradient_length values.
+  void (*block_gradient)(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
+  double (*block_loss)(const Pass&, const Rows&, int64_t count, float* workspace);
+  void (*block_predict)(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
+
+  // The row path: one row after the other, vectors across units.
+  void (*row_gradient)(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
+  double (*row_loss)(const Pass&, const Rows&, int64_t count, float* workspace);
+  void (*row_predict)(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
+
+  // Null where there is none for this shape.
+  const SmallSgd* (*small_sgd)(const NetworkView&);
+
+  // sum[i] = the exact sum over blocks of gradients[block * stride + i], for i in [begin, end), which
+  // are multiples of 16.
+  void (*add_blocks)(const float* gradients, int64_t stride, int64_t blocks, int64_t begin, int64_t end, float* sum);
+
+  // For parameters [begin, end).
+  void (*update)(const Update&, int64_t begin, int64_t end, const float* gradient, float* parameters, float* m, float* v);
+};
+
+// The best that this processor can run, unless RINGSTEP_SIMD asks for less.
+const Kernels& kernels();
+
+// Called where the quick way of add_blocks finds that it was not exact.
+float exact_sum_of(const float* values, int64_t stride, int64_t count);
+
+}  // namespace rs::cpu

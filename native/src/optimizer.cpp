@@ -1,0 +1,49 @@
+#include "optimizer.h"
+
+#include <cmath>
+
+namespace rs {
+
+Optimizer::Optimizer(const rs_optimizer& settings, int64_t parameter_length) : settings_(settings) {
+  const bool adam = settings.kind != RS_SGD;
+  if (adam || settings.momentum != 0) m_ = AlignedBuffer(parameter_length);
+  if (adam) v_ = AlignedBuffer(parameter_length);
+}
+
+bool Optimizer::is_plain_sgd() const {
+  return settings_.kind == RS_SGD && settings_.momentum == 0 && settings_.weight_decay == 0;
+}
+
+cpu::Update Optimizer::next_update(double gradient_scale) {
+  beta1_power_ *= settings_.beta1;
+  beta2_power_ *= settings_.beta2;
+  cpu::Update u = {};
+  u.kind = static_cast<rs_optimizer_kind>(settings_.kind);
+  u.gradient_scale = static_cast<float>(gradient_scale);
+  u.lr = static_cast<float>(settings_.lr);
+  u.weight_decay = static_cast<float>(settings_.weight_decay);
+  u.first_step = steps_++ == 0;
+  if (u.kind == RS_SGD) {
+    u.momentum = static_cast<float>(settings_.momentum);
+    u.nesterov = settings_.nesterov != 0;
+  } else {
+    u.beta1_complement = static_cast<float>(1 - settings_.beta1);
+    u.beta2 = static_cast<float>(settings_.beta2);
+    u.beta2_complement = static_cast<float>(1 - settings_.beta2);
+    u.epsilon = static_cast<float>(settings_.eps);
+    u.step_size = static_cast<float>(settings_.lr / (1 - beta1_power_));
+    u.root_correction = static_cast<float>(1 / std::sqrt(1 - beta2_power_));
+    u.decay = static_cast<float>(1 - settings_.lr * settings_.weight_decay);
+  }
+  return u;
+}
+
+void Optimizer::reset() {
+  m_.clear();
+  v_.clear();
+  steps_ = 0;
+  beta1_power_ = 1;
+  beta2_power_ = 1;
+}
+
+}  // namespace rs

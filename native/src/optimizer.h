@@ -1,0 +1,39 @@
+// The optimizer's settings and state, and the numbers of its next step.
+#pragma once
+
+#include "aligned_buffer.h"
+#include "cpu/kernels.h"
+#include "ringstep.h"
+
+namespace rs {
+
+class Optimizer {
+ public:
+  Optimizer(const rs_optimizer& settings, int64_t parameter_length);
+
+  // Neither momentum nor weight decay.
+  bool is_plain_sgd() const;
+
+  float learning_rate() const { return static_cast<float>(settings_.lr); }
+  void set_learning_rate(double lr) { settings_.lr = lr; }
+
+  // Begins a step whose gradient is `gradient_scale` times a sum.
+  cpu::Update next_update(double gradient_scale);
+
+  float* m() { return m_.get(); }
+  float* v() { return v_.get(); }
+
+  // Forgets all steps.
+  void reset();
+
+ private:
+  rs_optimizer settings_;
+  AlignedBuffer m_;  // SGD's momentum buffer; Adam's mean gradient
+  AlignedBuffer v_;  // Adam's mean squared gradient
+  int64_t steps_ = 0;
+  // beta^steps, as running products: the same on every machine, as pow() need not be.
+  double beta1_power_ = 1;
+  double beta2_power_ = 1;
+};
+
+}  // namespace rs

@@ -1,0 +1,51 @@
+// The parameters of a network: flat as everyone knows them, or packed for the small-network loop.
+// Only one form is brought up to date at a time, so that neither pays for the other.
+#pragma once
+
+#include "aligned_buffer.h"
+#include "cpu/kernels.h"
+
+namespace rs {
+
+class Parameters {
+ public:
+  // `small` is null where there is no packed form.
+  Parameters(const cpu::NetworkView& network, const cpu::SmallSgd* small)
+      : network_(network),
+        small_(small),
+        flat_(cpu::gradient_length(network.parameter_count)),
+        packed_(small ? small->packed_length : 0) {}
+
+  const float* flat() const {
+    if (newest_ == kPacked) {
+      small_->unpack(network_, packed_.get(), flat_.get());
+      newest_ = kBoth;
+    }
+    return flat_.get();
+  }
+
+  // To be changed by the caller.
+  float* change_flat() {
+    flat();
+    newest_ = kFlat;
+    return flat_.get();
+  }
+
+  // To be changed by the caller.
+  float* change_packed() {
+    if (newest_ == kFlat) small_->pack(network_, flat_.get(), packed_.get());
+    newest_ = kPacked;
+    return packed_.get();
+  }
+
+ private:
+  enum Newest { kFlat, kPacked, kBoth };
+
+  cpu::NetworkView network_;
+  const cpu::SmallSgd* small_;
+  mutable AlignedBuffer flat_;
+  AlignedBuffer packed_;
+  mutable Newest newest_ = kFlat;
+};
+
+}  // namespace rs

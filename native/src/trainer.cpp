@@ -1,0 +1,243 @@
+#include "trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "initialize.h"
+#include "pause.h"
+#include "shuffle.h"
+#include "thread_pool.h"
+
+using rs::Blocks;
+using rs::Pause;
+using rs::Shuffle;
+using rs::ThreadPool;
+using rs::cpu::Pass;
+using rs::cpu::Rows;
+
+namespace {
+
+// Work too small for a second thread: parameters of one update.
+constexpr int64_t kUpdateShare = 1 << 16;
+}  // namespace
+
+rs_trainer::rs_trainer(rs::Network network, const rs_optimizer& optimizer, int threads)
+    : network_(std::move(network)),
+      kernels_(rs::cpu::kernels()),
+      small_(nullptr),
+      threads_(threads > 0 ? threads : rs::processor_count()),
+      length_(rs::cpu::gradient_length(network_.parameter_count)),
+      optimizer_(optimizer, length_),
+      parameters_(view(), small_ = optimizer_.is_plain_sgd() ? kernels_.small_sgd(view()) : nullptr),
+      gradient_(length_),
+      unit_weights_(static_cast<size_t>(network_.outputs()), 1.0f),
+      last_loss_(std::numeric_limits<double>::quiet_NaN()) {
+  workspaces_.emplace_back(kernels_.workspace_length(view()));
+}
+
+rs::cpu::NetworkView rs_trainer::view() const {
+  return {network_.layers.data(), static_cast<int32_t>(network_.layers.size()), network_.activation,
+          network_.parameter_count, network_.widest};
+}
+
+Pass rs_trainer::pass(const float* loss_weights) const { return {view(), parameters_.flat(), loss_weights}; }
+
+std::vector<float> rs_trainer::loss_weights(const float* target_scale) const {
+  std::vector<float> weights = unit_weights_;
+  for (size_t o = 0; target_scale && o < weights.size(); ++o) weights[o] = target_scale[o] * target_scale[o];
+  return weights;
+}
+
+double rs_trainer::mean(double sum, int64_t rows) const {
+  return sum / (static_cast<double>(rows) * network_.outputs());
+}
+
+void rs_trainer::initialize(uint64_t seed) {
+  rs::initialize(network_, seed, parameters_.change_flat());
+  optimizer_.reset();
+}
+
+void rs_trainer::get_parameters(float* parameters) const {
+  std::memcpy(parameters, parameters_.flat(), static_cast<size_t>(network_.parameter_count) * sizeof(float));
+}
+
+void rs_trainer::set_parameters(const float* parameters) {
+  std::memcpy(parameters_.change_flat(), parameters, static_cast<size_t>(network_.parameter_count) * sizeof(float));
+  optimizer_.reset();
+}
+
+// ---- one step ----
+
+bool rs_trainer::takes_small_path(int64_t rows) const { return rows == 1 && small_; }
+
+// Takes all memory that a step on `rows` rows needs.
+void rs_trainer::prepare(int64_t rows) {
+  if (rows < rs::kRowPathBatch) return;
+  const Blocks blocks(rows, network_.parameter_count);
+  if (blocks.count == 1) return;
+  block_gradients_.reserve(blocks.count * length_);
+  const size_t workers = static_cast<size_t>(std::min<int64_t>(threads_, blocks.count));
+  while (workspaces_.size() < workers) workspaces_.emplace_back(kernels_.workspace_length(view()));
+}
+
+// gradient_ = the sum over the rows, the loss sum last.
+void rs_trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_weights) {
+  const Pass p = pass(loss_weights);
+  if (count < rs::kRowPathBatch) {
+    kernels_.row_gradient(p, rows, count, workspace(0), gradient_.get());
+    return;
+  }
+  const Blocks blocks(count, network_.parameter_count);
+  if (blocks.count == 1) {
+    kernels_.block_gradient(p, rows, count, workspace(0), gradient_.get());
+    return;
+  }
+  ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
+    const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
+    kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), block_gradients_.get() + block * length_);
+  });
+  add_blocks(blocks);
+}
+
+void rs_trainer::add_blocks(const Blocks& blocks) {
+  const int64_t share = std::max<int64_t>(16, kUpdateShare / blocks.count / 16 * 16);
+  ThreadPool::instance().run((length_ + share - 1) / share, threads_, [&](int64_t i, int) {
+    kernels_.add_blocks(block_gradients_.get(), length_, blocks.count, i * share,
+                        std::min(length_, (i + 1) * share), gradient_.get());
+  });
+}
+
+// Turns gradient_ into a mean and applies the optimizer.
+void rs_trainer::update(int64_t rows) {
+  const rs::cpu::Update u = optimizer_.next_update(mean(1, rows));
+  float* parameters = parameters_.change_flat();
+  ThreadPool::instance().run((length_ + kUpdateShare - 1) / kUpdateShare, threads_, [&](int64_t i, int) {
+    kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), gradient_.get(), parameters,
+                    optimizer_.m(), optimizer_.v());
+  });
+}
+
+// One step on rows [0, count); adds its loss sum to loss_sum.
+rs_status rs_trainer::train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum) {
+  sum_gradient(rows, count, loss_weights);
+  float& loss = gradient_.get()[network_.parameter_count];
+  last_loss_ = mean(loss, count);
+  if (!std::isfinite(loss)) return RS_NON_FINITE;
+  *loss_sum += loss;
+  loss = 0;  // it has no part in the update
+  update(count);
+  return RS_OK;
+}
+
+// `count` steps of batch 1.
+rs_status rs_trainer::small_steps(
+    const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps) {
+  float loss;
+  const int64_t done = small_->run(
+      view(), parameters_.change_packed(), rows, count, optimizer_.learning_rate(), loss_weight, loss_sum, &loss);
+  last_loss_ = loss;
+  *steps += done;
+  return done == count ? RS_OK : RS_NON_FINITE;
+}
+
+rs_status rs_trainer::step(const float* x, const float* y, int64_t rows) {
+  const Rows all = {x, y, 0, nullptr};
+  double loss_sum = 0;
+  int64_t steps = 0;
+  if (takes_small_path(rows)) return small_steps(all, 1, 1.0f, &loss_sum, &steps);
+  prepare(rows);
+  return train(all, rows, unit_weights_.data(), &loss_sum);
+}
+
+double rs_trainer::gradient(const float* x, const float* y, int64_t rows, float* gradient) {
+  prepare(rows);
+  sum_gradient({x, y, 0, nullptr}, rows, unit_weights_.data());
+  const float scale = static_cast<float>(mean(1, rows));
+  for (int64_t i = 0; i < network_.parameter_count; ++i) gradient[i] = gradient_.get()[i] * scale;
+  return mean(gradient_.get()[network_.parameter_count], rows);
+}
+
+// ---- many steps ----
+
+// Goes on in the current epoch to its end, or to a pause.
+rs_status rs_trainer::fit_rows(
+    const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights, Pause& pause) {
+  while (fit.row < data.rows) {
+    const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
+    int64_t taken = std::min(fit.batch, data.rows - fit.row);
+    if (takes_small_path(taken)) {
+      taken = std::min(fit.batch == 1 ? pause.rows_between_looks() : 1, data.rows - fit.row);
+      int64_t steps = 0;
+      const rs_status status = small_steps(rows, taken, loss_weights[0], &fit.epoch_loss_sum, &steps);
+      fit.steps += steps;
+      fit.row += steps;
+      if (status != RS_OK) return status;
+    } else {
+      const rs_status status = train(rows, taken, loss_weights, &fit.epoch_loss_sum);
+      if (status != RS_OK) return status;
+      fit.steps += 1;
+      fit.row += taken;
+    }
+    if (pause.due(taken)) break;
+  }
+  return RS_OK;
+}
+
+rs_status rs_trainer::fit(const rs_dataset& data, rs_fit& fit) {
+  prepare(std::min(fit.batch, data.rows));
+  const std::vector<float> weights = loss_weights(fit.target_scale);
+  Pause pause(fit.seconds, network_.parameter_count);
+  bool paused = false;
+  fit.losses_count = 0;
+  while (fit.epoch < fit.epochs && !paused) {
+    const Shuffle shuffle = fit.shuffle ? Shuffle(fit.seed, static_cast<uint64_t>(fit.epoch), data.rows) : Shuffle();
+    const rs_status status = fit_rows(data, fit, fit.shuffle ? &shuffle : nullptr, weights.data(), pause);
+    if (status != RS_OK) return status;
+    paused = pause.is_due();
+    if (fit.row < data.rows) break;
+    if (fit.losses) fit.losses[fit.losses_count] = mean(fit.epoch_loss_sum, data.rows);
+    fit.losses_count += 1;
+    fit.epoch += 1;
+    fit.row = 0;
+    fit.epoch_loss_sum = 0;
+    paused = paused || (fit.losses_capacity > 0 && fit.losses_count == fit.losses_capacity);
+  }
+  fit.done = fit.epoch == fit.epochs;
+  return RS_OK;
+}
+
+// ---- forward only ----
+
+double rs_trainer::evaluate(const rs_dataset& data, const float* target_scale) {
+  const std::vector<float> weights = loss_weights(target_scale);
+  const Pass p = pass(weights.data());
+  if (data.rows < rs::kRowPathBatch) {
+    return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), data.rows);
+  }
+  prepare(data.rows);
+  const Blocks blocks(data.rows, network_.parameter_count);
+  std::vector<double> sums(static_cast<size_t>(blocks.count));
+  ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
+    const Rows own = {data.x.get(), data.y.get(), blocks.first(block), nullptr};
+    sums[static_cast<size_t>(block)] = kernels_.block_loss(p, own, blocks.size(block), workspace(worker));
+  });
+  return mean(std::accumulate(sums.begin(), sums.end(), 0.0), data.rows);
+}
+
+void rs_trainer::predict(const float* x, int64_t rows, float* y) {
+  if (rows == 0) return;
+  const Pass p = pass(unit_weights_.data());
+  if (rows < rs::kRowPathBatch) {
+    kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);
+    return;
+  }
+  prepare(rows);
+  const Blocks blocks(rows, network_.parameter_count);
+  ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
+    const Rows own = {x, nullptr, blocks.first(block), nullptr};
+    kernels_.block_predict(p, own, blocks.size(block), workspace(worker), y + blocks.first(block) * network_.outputs());
+  });
+}
