@@ -5,7 +5,7 @@ module io.ringstep {
   requires de.siegmar.fastcsv;
   requires com.google.gson;
   requires static info.picocli;
-  requires static progressbar;
+  requires static me.tongfei.progressbar;
 
   exports io.ringstep;
 

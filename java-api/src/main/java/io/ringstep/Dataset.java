@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BiFunction;
-import org.bytedeco.javacpp.FloatPointer;
 
 /**
  * Rows of inputs and targets, float32, held off the Java heap until {@link #close()}. The rows do
@@ -180,8 +179,8 @@ public final class Dataset implements AutoCloseable {
   double evaluate(rs_trainer trainer) {
     double[] loss = new double[1];
     rs_dataset dataset = acquire();
-    try (FloatPointer scale = targetScale()) {
-      Native.check(Engine.rs_trainer_evaluate(trainer, dataset, scale, loss));
+    try {
+      Native.check(Engine.rs_trainer_evaluate(trainer, dataset, targetScale(), loss));
     } finally {
       release();
     }
@@ -189,16 +188,16 @@ public final class Dataset implements AutoCloseable {
   }
 
   /** What each target was divided by, or null. */
-  FloatPointer targetScale() {
+  float[] targetScale() {
     if (standardizer == null) {
       return null;
     }
     double[] scale = standardizer.yScale();
-    FloatPointer copy = new FloatPointer(scale.length);
+    float[] narrow = new float[scale.length];
     for (int i = 0; i < scale.length; i++) {
-      copy.put(i, (float) scale[i]);
+      narrow[i] = (float) scale[i];
     }
-    return copy;
+    return narrow;
   }
 
   rs_dataset acquire() {

@@ -37,7 +37,7 @@ final class FitLoop {
     long start = System.nanoTime();
     try (rs_fit state = new rs_fit();
         DoublePointer sliceLosses = new DoublePointer(losses.length);
-        FloatPointer targetScale = data.targetScale()) {
+        FloatPointer targetScale = targetScale()) {
       state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
       state.target_scale(targetScale).seconds(SLICE_SECONDS);
       state.losses(sliceLosses).losses_capacity(losses.length);
@@ -52,6 +52,11 @@ final class FitLoop {
           state.steps(), Arrays.copyOf(losses, epochs), state.done() == 0, samples,
           Duration.ofNanos(System.nanoTime() - start));
     }
+  }
+
+  private FloatPointer targetScale() {
+    float[] scale = data.targetScale();
+    return scale == null ? null : new FloatPointer(scale);
   }
 
   private void slice(rs_fit state, DoublePointer sliceLosses) {
