@@ -108,14 +108,26 @@ struct BatchPath {
     }
   }
 
+  // f(first, size, index) for each tile of the block. While it works on one, the rows of the next are
+  // on their way into the cache.
   template <typename F>
-  static void for_tiles(const Rows& rows, int64_t count, int tile, F f) {
-    int64_t index[kMostTileRows];
-    for (int64_t first = 0; first < count; first += tile) {
-      const int size = count - first < tile ? static_cast<int>(count - first) : tile;
-      find_rows(rows, first, size, index);
-      f(first, size, index);
+  static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, int tile, F f) {
+    int64_t index[2][kMostTileRows];
+    const auto size_at = [&](int64_t first) { return count - first < tile ? static_cast<int>(count - first) : tile; };
+    find_rows(rows, 0, size_at(0), index[0]);
+    int current = 0;
+    for (int64_t first = 0; first < count; first += tile, current ^= 1) {
+      const int64_t next = first + tile;
+      if (next < count) {
+        find_rows(rows, next, size_at(next), index[current ^ 1]);
+        if (rows.shuffle) prefetch(rows.x, pass.network.layers[0].in, index[current ^ 1], size_at(next));
+      }
+      f(first, size_at(first), index[current]);
     }
+  }
+
+  static void prefetch(const float* data, int width, const int64_t* index, int count) {
+    for (int s = 0; s < count; ++s) __builtin_prefetch(data + index[s] * width);
   }
 
   static float weighted_loss(const Pass& pass, int width, const BatchWorkspace& w) {
@@ -132,7 +144,7 @@ struct BatchPath {
   static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const Sums& sums) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
       float* outputs = forward_tile(pass, rows, index, size, w);
       load_columns(rows.y, width, index, size, w.tile, w.targets);
       errors(outputs, width, size, w);
@@ -158,7 +170,7 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
       const float* outputs = forward_tile(pass, rows, index, size, w);
       load_columns(rows.y, width, index, size, w.tile, w.targets);
       errors(outputs, width, size, w);
@@ -169,7 +181,7 @@ struct BatchPath {
   static void predict(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* y) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
-    for_tiles(rows, count, w.tile, [&](int64_t first, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, w.tile, [&](int64_t first, int size, const int64_t* index) {
       const float* outputs = forward_tile(pass, rows, index, size, w);
       for (int s = 0; s < size; ++s) {
         for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.tile + s];

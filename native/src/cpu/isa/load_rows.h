@@ -10,7 +10,7 @@ namespace rs::cpu::RS_ISA {
 constexpr int kMostTileRows = 256;
 
 // Where the rows of a tile lie in the dataset.
-inline void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {
+__attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {
   for (int s = 0; s < count; ++s) index[s] = rows.first + first + s;
   if (rows.shuffle) rows.shuffle->map(index, count);
 }

@@ -31,6 +31,21 @@ struct f16 {
   vec part[kParts];
 };
 
+template <int I>
+struct Index {
+  static constexpr int value = I;
+};
+
+// f(Index<0>()), ... f(Index<N - 1>()): a loop that the compiler cannot leave a loop, so that arrays
+// indexed by it can live in registers.
+template <int N, typename F>
+RS_INLINE void unrolled(F f) {
+  if constexpr (N > 0) {
+    unrolled<N - 1>(f);
+    f(Index<N - 1>());
+  }
+}
+
 template <typename F>
 RS_INLINE f16 each(F f) {
   f16 r;

@@ -13,6 +13,13 @@
 namespace rs::cpu::RS_ISA {
 
 
+// The same pointer, but what it points to is loaded anew: kept from its last use, the inputs would push
+// weights out of the registers.
+RS_INLINE const float* read_again(const float* p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 // x[0] w[0] + x[1] w[1] + ... in the order of simd.h's sum over lanes: N terms whose lanes are
 // First, First + Stride, ...
 template <int Inputs, int First, int Stride>
@@ -35,49 +42,59 @@ struct SmallNetwork {
   f16 hidden[V];  // 1 for the network's own units, 0 beyond
   float bias2;
 
+  // Where weights lie when packed, in vectors: for each V those of weight1, then the other three.
+  static constexpr int kPackedVectors = Inputs + 3;
+
   RS_INLINE void load_from(const float* packed) {
-    for (int v = 0; v < V; ++v) {
-      for (int i = 0; i < Inputs; ++i, packed += kLanes) weight1[v][i] = load(packed);
-      bias1[v] = load(packed);
-      weight2[v] = load(packed + kLanes);
-      hidden[v] = load(packed + 2 * kLanes);
-      packed += 3 * kLanes;
-    }
-    bias2 = *packed;
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
+      const float* p = packed + v * kPackedVectors * kLanes;
+      unrolled<Inputs>([&](auto i) { weight1[v][decltype(i)::value] = load(p + decltype(i)::value * kLanes); });
+      bias1[v] = load(p + Inputs * kLanes);
+      weight2[v] = load(p + (Inputs + 1) * kLanes);
+      hidden[v] = load(p + (Inputs + 2) * kLanes);
+    });
+    bias2 = packed[V * kPackedVectors * kLanes];
   }
 
   RS_INLINE void store_to(float* packed) const {
-    for (int v = 0; v < V; ++v) {
-      for (int i = 0; i < Inputs; ++i, packed += kLanes) store(packed, weight1[v][i]);
-      store(packed, bias1[v]);
-      store(packed + kLanes, weight2[v]);
-      packed += 3 * kLanes;
-    }
-    *packed = bias2;
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
+      float* p = packed + v * kPackedVectors * kLanes;
+      unrolled<Inputs>([&](auto i) { store(p + decltype(i)::value * kLanes, weight1[v][decltype(i)::value]); });
+      store(p + Inputs * kLanes, bias1[v]);
+      store(p + (Inputs + 1) * kLanes, weight2[v]);
+    });
+    packed[V * kPackedVectors * kLanes] = bias2;
   }
 
   // Returns the loss; where it is not finite, nothing has changed.
   RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
-    f16 h[V];
-    for (int v = 0; v < V; ++v) {
-      h[v] = activate<A>(tree<Inputs, 0, 1>(weight1[v], x) + bias1[v]);
+    f16 h[V], products;
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
+      h[v] = activate<A>(tree<Inputs, 0, 1>(weight1[v], read_again(x)) + bias1[v]);
       // Only the sigmoid makes something of nothing.
       if constexpr (A == RS_SIGMOID) h[v] = h[v] * hidden[v];
-    }
-    f16 products = h[0] * weight2[0];
-    for (int v = 1; v < V; ++v) products = fma(h[v], weight2[v], products);
+      products = v == 0 ? h[v] * weight2[v] : fma(h[v], weight2[v], products);
+    });
     const float e = (sum(products) + bias2) - y;
     const float loss = loss_weight * (e * e);
     if (!(loss < __builtin_inff())) return loss;
 
     const float d = e + e;
     const f16 descent = set1(-lr);
-    for (int v = 0; v < V; ++v) {
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
       const f16 dz = activation_gradient<A>(set1(d) * weight2[v], h[v]);
       weight2[v] = fma(descent, set1(d) * h[v], weight2[v]);
       bias1[v] = fma(descent, dz, bias1[v]);
-      for (int i = 0; i < Inputs; ++i) weight1[v][i] = fma(descent, dz * set1(x[i]), weight1[v][i]);
-    }
+      const float* inputs = read_again(x);
+      unrolled<Inputs>([&](auto i_) {
+        constexpr int i = decltype(i_)::value;
+        weight1[v][i] = fma(descent, dz * set1(inputs[i]), weight1[v][i]);
+      });
+    });
     bias2 = fma(-lr, d, bias2);
     return loss;
   }
@@ -85,7 +102,7 @@ struct SmallNetwork {
 
 template <int Inputs, int V, rs_activation A>
 struct SmallSgdOf {
-  static constexpr int64_t kVectorLength = (Inputs + 3) * kLanes;
+  static constexpr int64_t kVectorLength = SmallNetwork<Inputs, V, A>::kPackedVectors * kLanes;
   static constexpr int64_t kLength = V * kVectorLength + kLanes;
 
   // Where hidden unit j's weight from input i lies; i = Inputs is its bias, then come its weight to
@@ -112,30 +129,36 @@ struct SmallSgdOf {
     for_parameters(n, [&](int64_t flat, int64_t place) { parameters[flat] = packed[place]; });
   }
 
-  static int64_t run(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight,
-                     double* loss_sum, float* last_loss) {
+  // A function of its own, so that the registers are the weights'.
+  __attribute__((noinline)) static int run_tile(float* packed, const float* x, const float* y, const int64_t* index,
+                                                int count, float lr, float loss_weight, double* loss_sum,
+                                                float* last_loss) {
     SmallNetwork<Inputs, V, A> network;
     network.load_from(packed);
     double total = *loss_sum;
     float loss = 0;
-    int64_t step = 0;
-    bool finite = true;
-    while (step < count && finite) {
-      int64_t index[kMostTileRows];
-      const int some = count - step < kMostTileRows ? static_cast<int>(count - step) : kMostTileRows;
-      find_rows(rows, step, some, index);
-      for (int s = 0; s < some; ++s) {
-        loss = network.step(rows.x + index[s] * Inputs, rows.y[index[s]], lr, loss_weight);
-        finite = loss < __builtin_inff();
-        if (!finite) break;
-        total += loss;
-        ++step;
-      }
+    int step = 0;
+    for (; step < count; ++step) {
+      loss = network.step(x + index[step] * Inputs, y[index[step]], lr, loss_weight);
+      if (!(loss < __builtin_inff())) break;
+      total += loss;
     }
     network.store_to(packed);
     *loss_sum = total;
     *last_loss = loss;
     return step;
+  }
+
+  static int64_t run(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight,
+                     double* loss_sum, float* last_loss) {
+    for (int64_t step = 0; step < count; step += kMostTileRows) {
+      int64_t index[kMostTileRows];
+      const int some = count - step < kMostTileRows ? static_cast<int>(count - step) : kMostTileRows;
+      find_rows(rows, step, some, index);
+      const int done = run_tile(packed, rows.x, rows.y, index, some, lr, loss_weight, loss_sum, last_loss);
+      if (done < some) return step + done;
+    }
+    return count;
   }
 
   static constexpr SmallSgd kSmallSgd = {kLength, &pack, &unpack, &run};

@@ -4,10 +4,14 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 
@@ -56,11 +60,22 @@ public final class Main implements Action {
         return helped;
       }
       command = parsed.asCommandLineList().get(parsed.asCommandLineList().size() - 1);
+      requireOnce(command);
       return command.<Action>getCommand().run(console);
     } catch (Throwable failure) {
       // Parsing may have failed before it came to the option.
       boolean verbose = main.verbose || List.of(args).contains(VERBOSE);
       return errors.report(failure, command, verbose);
+    }
+  }
+
+  /** In option groups the parser lets repetitions pass, and forgets the group's other options. */
+  private static void requireOnce(CommandLine command) {
+    Set<OptionSpec> seen = new HashSet<>();
+    for (OptionSpec option : command.getParseResult().matchedOptions()) {
+      if (!seen.add(option) && !option.isMultiValue()) {
+        throw new ParameterException(command, "option '" + option.longestName() + "' is given twice; give it once");
+      }
     }
   }
 

@@ -38,8 +38,8 @@ class BadInputTest {
       delimiter = '|',
       value = {
         "a,price\\n1,2\\n3,abc\\n            | :3:2: 'abc' is not a number; .+",
-        "a,price\\n1,2\\n3\\n                | :3: .*1 cell.*; .+",
-        "a,price\\n1,2\\n3,4,5\\n            | :3: .*3 cells.*; .+",
+        "a,price\\n1,2\\n3\\n                | :3:2: .*1 cell.*; .+",
+        "a,price\\n1,2\\n3,4,5\\n            | :3:3: .*3 cells.*; .+",
         "a,price\\n1,nan\\n                  | :2:2: 'nan'.*; .+",
         "a,price\\n1,2\\n-inf,2\\n           | :3:1: '-inf'.*; .+",
         "a,price\\n1,1e99\\n                 | :2:2: '1e99'.*; .+",
@@ -144,13 +144,14 @@ class BadInputTest {
         "--optimizer adam --momentum 0.9 | --momentum is for sgd, adam has its own; .+",
         "--optimizer adamw --nesterov    | --nesterov is for sgd's momentum, adamw has its own; .+",
         "--target price,price            | --target price,price names a column twice; .+",
-        "--target price, --network 2,1   | --target has an empty name; .+",
+        "--target a,,price               | --target has an empty name; .+",
         "--target a,price --network 2,1  | --target names 2 columns, but --network 2,1 gives 1 output; .+",
         "--models 2 --init a,b,c         | --init names 3 files for --models 2; .+",
         "--init a,b                      | --init names 2 files for --models 1; name one",
         "--epoch 3                       | Unknown options: '--epoch', '3'; did you mean --epochs\\? see .+",
         "--epochs                        | Missing required parameter for option '--epochs'.*; see .+",
-        "--lr 1 --lr 2                   | .*--lr.* only once; see .+",
+        "--lr 1 --lr 2                   | option '--lr' is given twice; give it once; see .+",
+        "--shuffle --seed 3 --no-shuffle | option '--no-shuffle' is given twice; give it once; see .+",
       })
   void refusesOption(String options, String problem) throws IOException {
     List<Object> args = new ArrayList<>(List.of("--data", good));
