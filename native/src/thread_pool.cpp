@@ -50,23 +50,24 @@ void ThreadPool::run(int64_t count, int threads, Function function, void* task) 
   function_ = function;
   task_ = task;
   count_ = count;
-  job_helpers_ = std::min(wanted, helpers_);
+  job_helpers_ = wanted;
   next_.store(0, std::memory_order_relaxed);
-  // Every helper of the pool answers every generation, so that none can meet a job half set up.
-  unfinished_helpers_.store(helpers_, std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_seq_cst);
+  state_.store((state_.load(std::memory_order_relaxed) / kJob + 1) * kJob | kOpen, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(sleep_);
     wake_.notify_all();
   }
   take_tasks(0);
-  while (unfinished_helpers_.load(std::memory_order_acquire) != 0) relax();
+  state_.fetch_and(~kOpen, std::memory_order_acquire);
+  const auto alone = [&] { return (state_.load(std::memory_order_acquire) & kHelpers) == 0; };
+  // A helper that lost its processor amid a task may need ours.
+  while (!spin_until(alone)) std::this_thread::yield();
 }
 
 void ThreadPool::grow(int helpers) {
   try {
     for (; helpers_ < helpers; ++helpers_) {
-      std::thread(&ThreadPool::help, this, helpers_, generation_.load()).detach();
+      std::thread(&ThreadPool::help, this, helpers_, state_.load() / kJob).detach();
     }
   } catch (const std::system_error&) {
     // The system has no more threads to give: those we have do the work.
@@ -81,18 +82,31 @@ void ThreadPool::take_tasks(int worker) {
   }
 }
 
+// Joins the job under way unless it is over or was seen before.
+bool ThreadPool::join(uint64_t* seen) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  while (state / kJob != *seen && (state & kOpen)) {
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) {
+      *seen = state / kJob;
+      return true;
+    }
+  }
+  *seen = state / kJob;
+  return false;
+}
+
 void ThreadPool::help(int helper, uint64_t seen) {
   for (;;) {
-    const auto called = [&] { return generation_.load(std::memory_order_seq_cst) != seen; };
+    const auto called = [&] { return state_.load(std::memory_order_seq_cst) / kJob != seen; };
     if (!spin_until(called)) {
       std::unique_lock<std::mutex> lock(sleep_);
       sleepers_.fetch_add(1, std::memory_order_seq_cst);
       wake_.wait(lock, called);
       sleepers_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    ++seen;
+    if (!join(&seen)) continue;
     if (helper < job_helpers_) take_tasks(helper + 1);
-    unfinished_helpers_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1, std::memory_order_release);
   }
 }
 

@@ -33,26 +33,29 @@ class ThreadPool {
 
   void run(int64_t count, int threads, Function function, void* task);
   void grow(int helpers);
-  void help(int helper, uint64_t seen);  // seen: the last generation before its first job
+  void help(int helper, uint64_t seen);  // seen: the number of the last job before its first
+  bool join(uint64_t* seen);
   void take_tasks(int worker);
 
   std::mutex owner_;  // held by the thread whose job runs
+  int helpers_ = 0;
 
-  // The job, announced by a new generation_. Helpers numbered below job_helpers_ take part.
+  // The job, which helpers may look at only between joining and leaving it. A helper that comes late
+  // is not waited for: a busy machine may let it run only after many more jobs.
   Function function_ = nullptr;
   void* task_ = nullptr;
   int64_t count_ = 0;
-  int job_helpers_ = 0;
+  int job_helpers_ = 0;  // helpers numbered below this take part
   std::atomic<int64_t> next_{0};
-  std::atomic<int> unfinished_helpers_{0};
-  std::atomic<uint64_t> generation_{0};
+
+  // The job's number, whether it may be joined, and how many helpers are in it.
+  static constexpr uint64_t kJob = uint64_t{1} << 32, kOpen = uint64_t{1} << 31, kHelpers = kOpen - 1;
+  std::atomic<uint64_t> state_{0};
 
   // Helpers that found no job for a while sleep here.
   std::mutex sleep_;
   std::condition_variable wake_;
   std::atomic<int> sleepers_{0};
-
-  int helpers_ = 0;
 };
 
 // Processors this process may run on, at least 1.

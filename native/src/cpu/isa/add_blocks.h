@@ -6,24 +6,32 @@
 
 namespace rs::cpu::RS_ISA {
 
+typedef double dvec __attribute__((vector_size(64 / kParts)));  // half as many lanes as vec
+typedef int64_t lvec __attribute__((vector_size(64 / kParts)));
+constexpr int kHalfLanes = kPartLanes / 2;
+
+RS_INLINE dvec load_doubles(const float* p) {
+  typedef float half __attribute__((vector_size(32 / kParts), aligned(4), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const half*>(p), dvec);
+}
+
 // The sum is kept in double with the error of each addition found by Knuth's TwoSum. Block sums of
 // one parameter seldom spread over more than double's 53 bits: then every error is 0 and the double
 // is the exact sum. Where one is not, the value is summed again in fixed point.
 inline void add_blocks(const float* gradients, int64_t stride, int64_t blocks, int64_t begin, int64_t end, float* sum) {
-  for (int64_t i = begin; i < end; i += kLanes) {
-    double total[kLanes] = {}, error[kLanes] = {};
+  for (int64_t i = begin; i < end; i += kHalfLanes) {
+    dvec total = {};
+    lvec exact = total == total;  // all bits set in lanes without an error
     for (int64_t b = 0; b < blocks; ++b) {
-      const float* values = gradients + b * stride + i;
-      for (int k = 0; k < kLanes; ++k) {
-        const double value = values[k];
-        const double next = total[k] + value;
-        const double added = next - total[k];
-        error[k] += __builtin_fabs((total[k] - (next - added)) + (value - added));
-        total[k] = next;
-      }
+      const dvec value = load_doubles(gradients + b * stride + i);
+      const dvec next = total + value;
+      const dvec added = next - total;
+      const dvec error = (total - (next - added)) + (value - added);
+      exact &= error == dvec{};
+      total = next;
     }
-    for (int k = 0; k < kLanes; ++k) {
-      sum[i + k] = error[k] == 0 ? static_cast<float>(total[k]) : exact_sum_of(gradients + i + k, stride, blocks);
+    for (int k = 0; k < kHalfLanes; ++k) {
+      sum[i + k] = exact[k] ? static_cast<float>(total[k]) : exact_sum_of(gradients + i + k, stride, blocks);
     }
   }
 }

@@ -12,20 +12,20 @@ constexpr int64_t kLanesParameters = 2048;
 inline bool keeps_lanes(const NetworkView& n) { return n.parameter_count < kLanesParameters; }
 
 // Tiles of small networks, activations, gradients and all, fit into the first-level cache.
-inline int tile_rows(const NetworkView& n) { return keeps_lanes(n) ? 128 : kMostTileRows; }
+inline int tile_rows(const NetworkView& n) { return keeps_lanes(n) ? 256 : kMostTileRows; }
 
 // Scratch memory of one thread, cut into parts that all lie at multiples of 64 bytes.
 struct BatchWorkspace {
-  int tile;
-  float* activations;  // of the input, then of every layer, one after the other: [features][tile]
-  float* targets;      // [outputs][tile]
-  float* dz;           // [widest][tile]
-  float* previous_dz;  // [widest][tile]
+  int tile;            // rows
+  int stride;          // from one feature to the next; more than the rows, so that features do not all
+                       // fall on the same few sets of the cache
+  float* activations;  // of the input, then of every layer, one after the other: [features][stride]
+  float* targets;      // [outputs][stride]
   float* loss;         // [outputs][16]
   float* lanes;        // [parameters][16], where they are kept
   int64_t length;
 
-  BatchWorkspace(const NetworkView& n, float* memory) : tile(tile_rows(n)) {
+  BatchWorkspace(const NetworkView& n, float* memory) : tile(tile_rows(n)), stride(tile + kLanes) {
     const int64_t outputs = n.layers[n.count - 1].out;
     int64_t features = n.layers[0].in;
     for (int l = 0; l < n.count; ++l) features += n.layers[l].out;
@@ -35,19 +35,11 @@ struct BatchWorkspace {
       next += floats;
       return part;
     };
-    activations = take(features * tile);
-    targets = take(outputs * tile);
-    dz = take(static_cast<int64_t>(n.widest) * tile);
-    previous_dz = take(static_cast<int64_t>(n.widest) * tile);
+    activations = take(features * stride);
+    targets = take(outputs * stride);
     loss = take(outputs * kLanes);
     lanes = take(keeps_lanes(n) ? n.parameter_count * kLanes : 0);
     length = next - memory;
-  }
-
-  void swap_dz() {
-    float* other = dz;
-    dz = previous_dz;
-    previous_dz = other;
   }
 };
 
@@ -60,23 +52,23 @@ struct BatchPath {
   static float* forward_tile(const Pass& pass, const Rows& rows, const int64_t* index, int count, BatchWorkspace& w) {
     const NetworkView& n = pass.network;
     float* a = w.activations;
-    load_columns(rows.x, n.layers[0].in, index, count, w.tile, a);
+    load_columns(rows.x, n.layers[0].in, index, !rows.shuffle, count, w.stride, a);
     for (int l = 0; l < n.count; ++l) {
       const Layer& layer = n.layers[l];
-      float* h = a + static_cast<int64_t>(layer.in) * w.tile;
+      float* h = a + static_cast<int64_t>(layer.in) * w.stride;
       const auto run = l + 1 < n.count ? &forward<A> : &forward<RS_IDENTITY>;
-      run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.tile, padded(count), h);
+      run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.stride, padded(count), h);
       a = h;
     }
     return a;
   }
 
-  // Squared errors into w.loss; their derivatives by the outputs into w.dz, 0 for rows past `count`.
-  static void errors(const float* outputs, int width, int count, BatchWorkspace& w) {
+  // Squared errors into w.loss; their derivatives in place of the outputs, 0 for rows past `count`.
+  static void errors(float* outputs, int width, int count, BatchWorkspace& w) {
     for (int o = 0; o < width; ++o) {
       f16 loss = load(w.loss + o * kLanes);
       for (int s = 0; s < count; s += kLanes) {
-        const int at = o * w.tile + s;
+        const int at = o * w.stride + s;
         f16 e = load(outputs + at) - load(w.targets + at);
         if (s + kLanes > count) {
           alignas(64) float lanes[kLanes];
@@ -84,27 +76,23 @@ struct BatchPath {
           e = load_first(lanes, count - s);
         }
         loss = fma(e, e, loss);
-        store(w.dz + at, e + e);
+        store(outputs + at, e + e);
       }
       store(w.loss + o * kLanes, loss);
     }
   }
 
-  // From w.dz of the outputs back to the first layer.
+  // From the last layer, whose dz are there, to the first. Each layer's dz take the place of its
+  // activations once those have served.
   template <typename Sums>
-  static void backward_tile(const Pass& pass, float* outputs, int count, BatchWorkspace& w, const Sums& sums) {
+  static void backward_tile(const Pass& pass, float* dz, int count, const BatchWorkspace& w, const Sums& sums) {
     const NetworkView& n = pass.network;
-    float* h = outputs;
     for (int l = n.count - 1; l >= 0; --l) {
       const Layer& layer = n.layers[l];
-      float* a = h - static_cast<int64_t>(layer.in) * w.tile;
-      backward_weights(w.dz, a, layer.in, layer.out, w.tile, padded(count), layer.weight, layer.bias, sums);
-      if (l > 0) {
-        backward_inputs<A>(
-            pass.parameters + layer.weight, layer.in, layer.out, w.dz, a, w.tile, padded(count), w.previous_dz);
-        w.swap_dz();
-      }
-      h = a;
+      float* a = dz - static_cast<int64_t>(layer.in) * w.stride;
+      backward_weights(dz, a, layer.in, layer.out, w.stride, padded(count), layer.weight, layer.bias, sums);
+      if (l > 0) backward_inputs<A>(pass.parameters + layer.weight, layer.in, layer.out, dz, w.stride, padded(count), a);
+      dz = a;
     }
   }
 
@@ -146,7 +134,7 @@ struct BatchPath {
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
     for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
       float* outputs = forward_tile(pass, rows, index, size, w);
-      load_columns(rows.y, width, index, size, w.tile, w.targets);
+      load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
       errors(outputs, width, size, w);
       backward_tile(pass, outputs, size, w, sums);
     });
@@ -171,8 +159,8 @@ struct BatchPath {
     BatchWorkspace w(pass.network, workspace);
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
     for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
-      const float* outputs = forward_tile(pass, rows, index, size, w);
-      load_columns(rows.y, width, index, size, w.tile, w.targets);
+      float* outputs = forward_tile(pass, rows, index, size, w);
+      load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
       errors(outputs, width, size, w);
     });
     return weighted_loss(pass, width, w);
@@ -184,7 +172,7 @@ struct BatchPath {
     for_tiles(pass, rows, count, w.tile, [&](int64_t first, int size, const int64_t* index) {
       const float* outputs = forward_tile(pass, rows, index, size, w);
       for (int s = 0; s < size; ++s) {
-        for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.tile + s];
+        for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.stride + s];
       }
     });
   }

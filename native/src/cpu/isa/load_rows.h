@@ -25,25 +25,30 @@ RS_INLINE void transpose4(const float* const row[4], int feature, int stride, fl
   _mm_storeu_ps(column + 3 * stride, d);
 }
 
-// Rows past `count` up to a multiple of 16 become 0.
-inline void load_columns(const float* data, int width, const int64_t* index, int count, int stride, float* columns) {
+// One feature of rows that follow one another.
+inline void copy_column(const float* data, int count, float* column) {
   int s = 0;
-  if (width >= 4) {
-    for (; s + 4 <= count; s += 4) {
-      const float* row[4];
-      for (int k = 0; k < 4; ++k) row[k] = data + index[s + k] * width;
-      // The last group ends with the row: reading past it could leave the dataset.
-      for (int i = 0; i < width; i += 4) {
-        const int feature = i + 4 <= width ? i : width - 4;
-        transpose4(row, feature, stride, columns + feature * stride + s);
-      }
-    }
+  for (; s + kLanes <= count; s += kLanes) store(column + s, load(data + s));
+  if (s < count) store(column + s, load_first(data + s, count - s));
+}
+
+// Rows past `count` up to a multiple of 16 become 0.
+inline void load_columns(
+    const float* data, int width, const int64_t* index, bool in_order, int count, int stride, float* columns) {
+  if (width == 1 && in_order) return copy_column(data + index[0], count, columns);
+  int s = 0;
+  for (; width >= 4 && s + 4 <= count; s += 4) {
+    const float* row[4];
+    for (int k = 0; k < 4; ++k) row[k] = data + index[s + k] * width;
+    int i = 0;
+    for (; i + 4 <= width; i += 4) transpose4(row, i, stride, columns + i * stride + s);
+    // The last group ends with the row: reading past it could leave the dataset.
+    if (i < width) transpose4(row, width - 4, stride, columns + (width - 4) * stride + s);
   }
-  for (; s < count; ++s) {
-    for (int i = 0; i < width; ++i) columns[i * stride + s] = data[index[s] * width + i];
-  }
-  for (; s % kLanes != 0; ++s) {
-    for (int i = 0; i < width; ++i) columns[i * stride + s] = 0;
+  for (int i = 0; i < width; ++i) {
+    float* column = columns + i * stride;
+    for (int r = s; r < count; ++r) column[r] = data[index[r] * width + i];
+    for (int r = count; r % kLanes != 0; ++r) column[r] = 0;
   }
 }
 

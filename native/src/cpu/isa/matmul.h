@@ -80,11 +80,11 @@ void forward(const float* weight, const float* bias, int in, int out, const floa
   }
 }
 
-// ---- backward, inputs: da = f'(a) * (W^T dz) ----
+// ---- backward, inputs: a becomes f'(a) * (W^T dz) ----
 
 template <rs_activation A, int U, int V>
 RS_INLINE void backward_inputs_tile(
-    const float* weight, int in, int out, const float* dz, const float* a, int stride, float* da) {
+    const float* weight, int in, int out, const float* dz, int stride, float* a) {
   f16 sum[U][V];
   for (int u = 0; u < U; ++u) {
     for (int v = 0; v < V; ++v) sum[u][v] = zero();
@@ -99,24 +99,23 @@ RS_INLINE void backward_inputs_tile(
   }
   for (int u = 0; u < U; ++u) {
     for (int v = 0; v < V; ++v) {
-      const int at = u * stride + v * kLanes;
-      store(da + at, activation_gradient<A>(sum[u][v], load(a + at)));
+      float* own = a + u * stride + v * kLanes;
+      store(own, activation_gradient<A>(sum[u][v], load(own)));
     }
   }
 }
 
-// weight [out, in], dz [out][rows], a = f(z) [in][rows], da [in][rows]
+// weight [out, in], dz [out][rows], a = f(z) [in][rows], replaced by its own dz
 template <rs_activation A>
-void backward_inputs(
-    const float* weight, int in, int out, const float* dz, const float* a, int stride, int rows, float* da) {
+void backward_inputs(const float* weight, int in, int out, const float* dz, int stride, int rows, float* a) {
   for_row_vectors<kVectors>(rows, [&](auto vectors, int s) {
     constexpr int V = decltype(vectors)::value;
     int i = 0;
     for (; i + kUnits <= in; i += kUnits) {
-      backward_inputs_tile<A, kUnits, V>(weight + i, in, out, dz + s, a + i * stride + s, stride, da + i * stride + s);
+      backward_inputs_tile<A, kUnits, V>(weight + i, in, out, dz + s, stride, a + i * stride + s);
     }
     for (; i < in; ++i) {
-      backward_inputs_tile<A, 1, V>(weight + i, in, out, dz + s, a + i * stride + s, stride, da + i * stride + s);
+      backward_inputs_tile<A, 1, V>(weight + i, in, out, dz + s, stride, a + i * stride + s);
     }
   });
 }
@@ -139,7 +138,7 @@ struct Totals {
 
 template <int O, int I, typename Sums>
 RS_INLINE void backward_weights_tile(
-    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, const Sums& sums) {
+    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, Sums sums) {
   f16 g[O][I];
   for (int o = 0; o < O; ++o) {
     for (int i = 0; i < I; ++i) g[o][i] = sums.start(parameter + static_cast<int64_t>(o) * in + i);
@@ -157,10 +156,21 @@ RS_INLINE void backward_weights_tile(
   }
 }
 
+// Several units at once hide the latency of their chains.
+template <int O, typename Sums>
+RS_INLINE void backward_bias_tile(const float* dz, int stride, int rows, int64_t parameter, Sums sums) {
+  f16 g[O];
+  for (int o = 0; o < O; ++o) g[o] = sums.start(parameter + o);
+  for (int s = 0; s < rows; s += kLanes) {
+    for (int o = 0; o < O; ++o) g[o] = g[o] + load(dz + o * stride + s);
+  }
+  for (int o = 0; o < O; ++o) sums.finish(parameter + o, g[o]);
+}
+
 // O units against all inputs, in tiles of at most I that are as even as can be.
 template <int O, int I, typename Sums>
 RS_INLINE void backward_weights_units(
-    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, const Sums& sums) {
+    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, Sums sums) {
   for (int tiles = (in + I - 1) / I, i = 0; tiles > 0; --tiles) {
     const int width = (in - i + tiles - 1) / tiles;
     with_size<I>(width, [&](auto size) {
@@ -174,7 +184,7 @@ RS_INLINE void backward_weights_units(
 template <typename Sums>
 void backward_weights(
     const float* dz, const float* a, int in, int out, int stride, int rows, int64_t weight, int64_t bias,
-    const Sums& sums) {
+    Sums sums) {
   int j = 0;
   for (; j + kTileOut <= out; j += kTileOut) {
     backward_weights_units<kTileOut, kTileIn>(
@@ -184,11 +194,8 @@ void backward_weights(
     backward_weights_units<1, kSoloTileIn>(
         dz + j * stride, a, in, stride, rows, weight + static_cast<int64_t>(j) * in, sums);
   }
-  for (j = 0; j < out; ++j) {
-    f16 total = sums.start(bias + j);
-    for (int s = 0; s < rows; s += kLanes) total = total + load(dz + j * stride + s);
-    sums.finish(bias + j, total);
-  }
+  for (j = 0; j + kUnits <= out; j += kUnits) backward_bias_tile<kUnits>(dz + j * stride, stride, rows, bias + j, sums);
+  for (; j < out; ++j) backward_bias_tile<1>(dz + j * stride, stride, rows, bias + j, sums);
 }
 
 }  // namespace rs::cpu::RS_ISA

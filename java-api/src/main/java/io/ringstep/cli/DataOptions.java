@@ -33,16 +33,18 @@ final class DataOptions {
               + " predict undoes it. Losses are still in the target's own units.")
   boolean standardize;
 
+  /** @param network as given by the user, or null */
   void requireValid(Network network) {
     Checks.require(
         targets.stream().noneMatch(String::isBlank), "--target has an empty name; name columns as in a,b");
     Checks.require(
         new HashSet<>(targets).size() == targets.size(),
         "--target " + String.join(",", targets) + " names a column twice; name each once");
-    Checks.require(
-        network == null || targets.isEmpty() || targets.size() == network.outputs(),
-        "--target names " + Text.count(targets.size(), "column") + ", but --network "
-            + (network == null ? "" : Text.sizes(network) + " gives " + Text.count(network.outputs(), "output"))
-            + "; let them agree");
+    if (network != null && !targets.isEmpty() && targets.size() != network.outputs()) {
+      throw new UsageException(
+          "--target names " + Text.count(targets.size(), "column") + ", but --network "
+              + Text.sizes(network) + " gives " + Text.count(network.outputs(), "output")
+              + "; let them agree");
+    }
   }
 }

@@ -60,13 +60,24 @@ final class DiabetesExample {
   }
 
   /** Readers take files, and the table is in a jar. */
-  private static <T> T withFile(Function<Path, T> use) throws IOException {
-    Path file = Files.createTempFile("ringstep-diabetes", ".csv");
-    try (InputStream table = table()) {
-      Files.copy(table, file, StandardCopyOption.REPLACE_EXISTING);
+  private static Dataset withFile(Function<Path, Dataset> use) throws IOException {
+    Path file = unpack();
+    try {
       return use.apply(file);
     } finally {
       Files.delete(file);
+    }
+  }
+
+  private static Path unpack() throws IOException {
+    try (InputStream table = table()) {
+      Path file = Files.createTempFile("ringstep-diabetes", ".csv");
+      Files.copy(table, file, StandardCopyOption.REPLACE_EXISTING);
+      return file;
+    } catch (IOException e) {
+      throw new IOException(
+          "the bundled table cannot be unpacked (" + e + "); make "
+              + System.getProperty("java.io.tmpdir") + " writable, or free some space there", e);
     }
   }
 

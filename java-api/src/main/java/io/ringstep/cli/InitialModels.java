@@ -25,6 +25,11 @@ final class InitialModels {
         models.size() == count,
         files + " holds " + Text.count(models.size(), "model") + ", but --models is " + count
             + "; let them agree");
+    requireAlike(models, options, files);
+    return models;
+  }
+
+  private static void requireAlike(List<Model> models, NetworkOptions options, String files) {
     Model first = models.get(0);
     for (Model model : models) {
       Checks.require(
@@ -35,11 +40,13 @@ final class InitialModels {
           model.standardizer().equals(first.standardizer()),
           files + " were trained on differently standardized data; train them one by one");
     }
-    Checks.require(
-        options.network == null || Text.sizes(options.network).equals(Text.sizes(first.network())),
-        files + " holds network " + Text.sizes(first.network()) + ", but --network is "
-            + (options.network == null ? "" : Text.sizes(options.network))
-            + "; leave --network out, or let them agree");
-    return models;
+    if (options.network != null) {
+      String wanted = Text.sizes(options.network);
+      String found = Text.sizes(first.network());
+      Checks.require(
+          wanted.equals(found),
+          files + " holds network " + found + ", but --network is " + wanted
+              + "; leave --network out, or let them agree");
+    }
   }
 }

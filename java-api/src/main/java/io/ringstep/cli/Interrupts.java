@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import java.io.PrintStream;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -10,17 +11,19 @@ import java.util.concurrent.TimeUnit;
  * last hook returns it halts, with 128 plus the signal's number.
  */
 final class Interrupts implements AutoCloseable {
-  /** A user waits a second; the JVM needs some of it to end. */
+  /** A user waits a second, of which the JVM needs some to end. */
   private static final long TRAINING_MILLIS = 900;
 
   private static final long SAVING_MILLIS = 60_000;
 
   private final CountDownLatch trainingEnded = new CountDownLatch(1);
   private final CountDownLatch closed = new CountDownLatch(1);
+  private final PrintStream err;
   private final Thread hook = new Thread(this::waitForWork, "ringstep-interrupts");
   private volatile boolean requested;
 
-  Interrupts() {
+  Interrupts(PrintStream err) {
+    this.err = err;
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
@@ -56,6 +59,8 @@ final class Interrupts implements AutoCloseable {
     try {
       if (trainingEnded.await(TRAINING_MILLIS, TimeUnit.MILLISECONDS)) {
         closed.await(SAVING_MILLIS, TimeUnit.MILLISECONDS);
+      } else {
+        err.println("ringstep train: interrupted amid a step too long to wait for; nothing saved");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

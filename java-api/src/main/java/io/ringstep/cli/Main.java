@@ -83,7 +83,8 @@ public final class Main implements Action {
     return Converters.register(new CommandLine(main))
         .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
         .setErr(new PrintWriter(console.err(), true))
-        .setUsageHelpWidth(HELP_WIDTH);
+        .setUsageHelpWidth(HELP_WIDTH)
+        .setExpandAtFiles(false);
   }
 
   @Override

@@ -59,7 +59,7 @@ final class OneLineErrors {
     }
     if (failure instanceof OutOfMemoryError) {
       return "not enough memory (" + failure.getMessage()
-          + "); use less data, or give the JVM more, as with JAVA_TOOL_OPTIONS=-Xmx8g";
+          + "); use less data, or give the JVM more, as with RINGSTEP_JAVA_OPTS=-Xmx8g";
     }
     boolean explained =
         failure instanceof UsageException

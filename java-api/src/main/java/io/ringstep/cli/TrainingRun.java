@@ -38,7 +38,7 @@ final class TrainingRun {
   private int train(TrainingData data, StartingPoint start) throws IOException {
     TrainingReport report = new TrainingReport(options, console);
     report.begin(data, start);
-    try (Interrupts interrupts = new Interrupts()) {
+    try (Interrupts interrupts = new Interrupts(console.err())) {
       TrainingResult result = new TrainingResult(train(data, start, interrupts));
       interrupts.trainingEnded();
       List<Path> saved = save(result);

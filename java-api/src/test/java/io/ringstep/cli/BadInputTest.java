@@ -151,7 +151,7 @@ class BadInputTest {
         "--epoch 3                       | Unknown options: '--epoch', '3'; did you mean --epochs\\? see .+",
         "--epochs                        | Missing required parameter for option '--epochs'.*; see .+",
         "--lr 1 --lr 2                   | option '--lr' is given twice; give it once; see .+",
-        "--shuffle --seed 3 --no-shuffle | option '--no-shuffle' is given twice; give it once; see .+",
+        "--shuffle --seed 3 --no-shuffle | option '--shuffle' is given twice; give it once; see .+",
       })
   void refusesOption(String options, String problem) throws IOException {
     List<Object> args = new ArrayList<>(List.of("--data", good));

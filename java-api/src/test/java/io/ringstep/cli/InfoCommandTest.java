@@ -1,0 +1,46 @@
+package io.ringstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class InfoCommandTest {
+  @Test
+  void showsVersionsAndBackendsWithReasons() {
+    Cli.Result result = Cli.run("info");
+
+    assertEquals(ExitCode.DONE, result.exitCode(), result.err());
+    for (String line :
+        List.of(
+            "ringstep +\\S.+", "engine +[0-9.]+", "simd +(avx512|avx2|baseline)", "javacpp +[0-9.]+",
+            "java +[0-9].+", "os +.+", "cpu +available: .+processors?",
+            "cuda +not available: this build has no CUDA engine")) {
+      assertTrue(result.out().lines().anyMatch(shown -> shown.matches(line)), result.out() + line);
+    }
+  }
+
+  @Test
+  void showsThemAsJson() {
+    Cli.Result result = Cli.run("info", "--json");
+
+    JsonObject info = result.json();
+    assertEquals(
+        List.of("ringstep", "engine", "simd", "javacpp", "java", "os", "backends"),
+        List.copyOf(info.keySet()));
+    JsonArray backends = info.getAsJsonArray("backends");
+    assertEquals("cpu", backends.get(0).getAsJsonObject().get("name").getAsString());
+    assertTrue(backends.get(0).getAsJsonObject().get("available").getAsBoolean());
+    assertTrue(result.out().matches("\\{.*}\n"));
+  }
+
+  @Test
+  void showsItsVersion() {
+    Cli.Result result = Cli.run("--version");
+    assertEquals(ExitCode.DONE, result.exitCode());
+    assertTrue(result.out().matches("ringstep \\S.*\n"), result.out());
+  }
+}

@@ -1,0 +1,116 @@
+package io.ringstep.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.ringstep.Model;
+import io.ringstep.internal.ModelFile;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Ctrl-C, and what a scheduler sends, in processes of their own. */
+@Timeout(60)
+class InterruptTest {
+  private static final Duration PROMPT = Duration.ofSeconds(1);
+
+  @TempDir Path folder;
+
+  @Test
+  void savesWhatIsTrainedSoFarOnCtrlC() throws Exception {
+    Path saved = folder.resolve("saved.safetensors");
+    Stopped stopped = trainAndSignal("INT", "--save", saved);
+
+    assertEquals(130, stopped.exitCode);
+    assertTrue(
+        stopped.err.matches("ringstep train: interrupted after [1-9][0-9]* steps; saved " + saved + "\n"),
+        stopped.err);
+    assertTrue(stopped.duration.compareTo(PROMPT) < 0, stopped.duration.toString());
+    assertEquals(List.of(saved), files());
+    assertFalse(Arrays.equals(initialWeights(), Model.load(saved).parameters()));
+  }
+
+  @Test
+  void savesWhatIsTrainedSoFarOnTermination() throws Exception {
+    Path saved = folder.resolve("saved.safetensors");
+    Stopped stopped = trainAndSignal("TERM", "--save", saved);
+
+    assertEquals(143, stopped.exitCode);
+    assertTrue(stopped.err.contains("; saved " + saved + "\n"), stopped.err);
+    assertEquals(List.of(saved), files());
+  }
+
+  @Test
+  void stopsWithNothingToSave() throws Exception {
+    Stopped stopped = trainAndSignal("INT");
+
+    assertEquals(130, stopped.exitCode);
+    assertTrue(stopped.err.endsWith(" steps; nothing saved\n"), stopped.err);
+    assertTrue(stopped.duration.compareTo(PROMPT) < 0, stopped.duration.toString());
+  }
+
+  @Test
+  void savesOnlyModelsThatWereBegun() throws Exception {
+    Path stack = folder.resolve("stack.safetensors");
+    trainAndSignal("INT", "--models", 3, "--save", stack);
+    assertEquals(1, ModelFile.loadAll(stack).size());
+
+    Path second = Files.writeString(folder.resolve("1"), "kept");
+    Stopped stopped = trainAndSignal("INT", "--models", 2, "--save", folder.resolve("0") + "," + second);
+    assertTrue(stopped.err.endsWith("; saved " + folder.resolve("0") + "\n"), stopped.err);
+    assertEquals("kept", Files.readString(second));
+  }
+
+  private record Stopped(int exitCode, String err, Duration duration) {}
+
+  /** Trains for days, but for a signal soon after the beginning. */
+  private Stopped trainAndSignal(String signal, Object... options) throws Exception {
+    List<Object> args = new ArrayList<>(List.of("train", "--epochs", Integer.MAX_VALUE));
+    args.addAll(List.of(options));
+    Process process = Cli.process(args.toArray()).start();
+    try {
+      awaitTraining(process);
+      long begin = System.nanoTime();
+      new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
+      assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+      Duration duration = Duration.ofNanos(System.nanoTime() - begin);
+      return new Stopped(process.exitValue(), Cli.text(process.getErrorStream()), duration);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static void awaitTraining(Process process) throws Exception {
+    BufferedReader out = process.inputReader();
+    String line = out.readLine();
+    while (line != null && !line.startsWith("device ")) {
+      line = out.readLine();
+    }
+    Thread.sleep(500);
+  }
+
+  private float[] initialWeights() throws IOException {
+    Path file = folder.resolve("initial.safetensors");
+    Cli.run("train", "--epochs", 1, "--lr", 0, "--quiet", "--save", file);
+    float[] weights = Model.load(file).parameters();
+    Files.delete(file);
+    return weights;
+  }
+
+  private List<Path> files() throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.toList();
+    }
+  }
+}
