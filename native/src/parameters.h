@@ -1,4 +1,4 @@
-// The parameters of a network: flat as everyone knows them, or packed for the small-network loop.
+// The parameters of a network: flat as everyone knows them, or packed for the small-network path.
 // Only one form is brought up to date at a time, so that neither pays for the other.
 #pragma once
 
@@ -10,7 +10,7 @@ namespace rs {
 class Parameters {
  public:
   // `small` is null where there is no packed form.
-  Parameters(const cpu::NetworkView& network, const cpu::SmallSgd* small)
+  Parameters(const cpu::NetworkView& network, const cpu::SmallNetwork* small)
       : network_(network),
         small_(small),
         flat_(cpu::gradient_length(network.parameter_count)),
@@ -31,9 +31,17 @@ class Parameters {
     return flat_.get();
   }
 
+  const float* packed() const {
+    if (newest_ == kFlat) {
+      small_->pack(network_, flat_.get(), packed_.get());
+      newest_ = kBoth;
+    }
+    return packed_.get();
+  }
+
   // To be changed by the caller.
   float* change_packed() {
-    if (newest_ == kFlat) small_->pack(network_, flat_.get(), packed_.get());
+    packed();
     newest_ = kPacked;
     return packed_.get();
   }
@@ -42,9 +50,9 @@ class Parameters {
   enum Newest { kFlat, kPacked, kBoth };
 
   cpu::NetworkView network_;
-  const cpu::SmallSgd* small_;
+  const cpu::SmallNetwork* small_;
   mutable AlignedBuffer flat_;
-  AlignedBuffer packed_;
+  mutable AlignedBuffer packed_;
   mutable Newest newest_ = kFlat;
 };
 

@@ -27,11 +27,11 @@ constexpr int64_t kUpdateShare = 1 << 16;
 rs_trainer::rs_trainer(rs::Network network, const rs_optimizer& optimizer, int threads)
     : network_(std::move(network)),
       kernels_(rs::cpu::kernels()),
-      small_(nullptr),
+      small_(kernels_.small_network(view())),
       threads_(threads > 0 ? threads : rs::processor_count()),
       length_(rs::cpu::gradient_length(network_.parameter_count)),
       optimizer_(optimizer, length_),
-      parameters_(view(), small_ = optimizer_.is_plain_sgd() ? kernels_.small_sgd(view()) : nullptr),
+      parameters_(view(), small_),
       gradient_(length_),
       unit_weights_(static_cast<size_t>(network_.outputs()), 1.0f),
       last_loss_(std::numeric_limits<double>::quiet_NaN()) {
@@ -71,7 +71,7 @@ void rs_trainer::set_parameters(const float* parameters) {
 
 // ---- one step ----
 
-bool rs_trainer::takes_small_path(int64_t rows) const { return rows == 1 && small_; }
+bool rs_trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
 
 // Takes all memory that a step on `rows` rows needs.
 void rs_trainer::prepare(int64_t rows) {
@@ -136,7 +136,7 @@ rs_status rs_trainer::train(const Rows& rows, int64_t count, const float* loss_w
 rs_status rs_trainer::small_steps(
     const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps) {
   float loss;
-  const int64_t done = small_->run(
+  const int64_t done = small_->train(
       view(), parameters_.change_packed(), rows, count, optimizer_.learning_rate(), loss_weight, loss_sum, &loss);
   last_loss_ = loss;
   *steps += done;
@@ -147,7 +147,7 @@ rs_status rs_trainer::step(const float* x, const float* y, int64_t rows) {
   const Rows all = {x, y, 0, nullptr};
   double loss_sum = 0;
   int64_t steps = 0;
-  if (takes_small_path(rows)) return small_steps(all, 1, 1.0f, &loss_sum, &steps);
+  if (takes_small_steps(rows)) return small_steps(all, 1, 1.0f, &loss_sum, &steps);
   prepare(rows);
   return train(all, rows, unit_weights_.data(), &loss_sum);
 }
@@ -168,7 +168,7 @@ rs_status rs_trainer::fit_rows(
   while (fit.row < data.rows) {
     const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
     int64_t taken = std::min(fit.batch, data.rows - fit.row);
-    if (takes_small_path(taken)) {
+    if (takes_small_steps(taken)) {
       taken = std::min(fit.batch == 1 ? pause.rows_between_looks() : 1, data.rows - fit.row);
       int64_t steps = 0;
       const rs_status status = small_steps(rows, taken, loss_weights[0], &fit.epoch_loss_sum, &steps);
@@ -229,6 +229,7 @@ double rs_trainer::evaluate(const rs_dataset& data, const float* target_scale) {
 
 void rs_trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
+  if (rows < rs::kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data());
   if (rows < rs::kRowPathBatch) {
     kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);

@@ -37,7 +37,7 @@ struct rs_trainer {
   std::vector<float> loss_weights(const float* target_scale) const;
   double mean(double sum, int64_t rows) const;
 
-  bool takes_small_path(int64_t rows) const;
+  bool takes_small_steps(int64_t rows) const;
   void prepare(int64_t rows);
   void sum_gradient(const rs::cpu::Rows& rows, int64_t count, const float* loss_weights);
   void add_blocks(const rs::Blocks& blocks);
@@ -51,7 +51,7 @@ struct rs_trainer {
 
   const rs::Network network_;
   const rs::cpu::Kernels& kernels_;
-  const rs::cpu::SmallSgd* small_;  // null where the network or the optimizer has none
+  const rs::cpu::SmallNetwork* small_;  // null where there is none for this shape
   const int threads_;
   const int64_t length_;  // of a gradient vector
   rs::Optimizer optimizer_;

@@ -139,13 +139,13 @@ void small_loops() {
       for (rs_activation activation : test::kActivations) {
         const NetworkCase c({inputs, hidden, 1}, activation, 100, ++seed);
         compare(c.name() + ", small_sgd", [&](const Kernels& kernels) {
-          const rs::cpu::SmallSgd* small = kernels.small_sgd(c.view());
+          const rs::cpu::SmallNetwork* small = kernels.small_network(c.view());
           CHECK(small != nullptr, "%s", kernels.name);
           GuardedArray packed(small->packed_length), parameters(c.network.parameter_count);
           small->pack(c.view(), c.parameters.get(), packed.get());
           double loss_sum = 0;
           float last_loss = 0;
-          small->run(c.view(), packed.get(), {c.x.get(), c.y.get(), 0, nullptr}, c.rows, 0.001f, 1.0f, &loss_sum, &last_loss);
+          small->train(c.view(), packed.get(), {c.x.get(), c.y.get(), 0, nullptr}, c.rows, 0.001f, 1.0f, &loss_sum, &last_loss);
           small->unpack(c.view(), packed.get(), parameters.get());
           Values values = to_values(parameters, parameters.size());
           values.push_back(loss_sum / static_cast<double>(c.rows));

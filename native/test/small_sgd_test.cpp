@@ -10,7 +10,7 @@
 
 using rs::cpu::Kernels;
 using rs::cpu::Rows;
-using rs::cpu::SmallSgd;
+using rs::cpu::SmallNetwork;
 using test::GuardedArray;
 using test::NetworkCase;
 
@@ -50,14 +50,14 @@ State plain_steps(const Kernels& kernels, const NetworkCase& c, const Rows& rows
 }
 
 // In one call and some more, packed and unpacked.
-State small_steps(const SmallSgd& small, const NetworkCase& c, const Rows& rows, int64_t count, double lr) {
+State small_steps(const SmallNetwork& small, const NetworkCase& c, const Rows& rows, int64_t count, double lr) {
   GuardedArray packed(small.packed_length), flat(c.network.parameter_count);
   small.pack(c.view(), c.parameters.get(), packed.get());
   State state;
   for (int64_t part = 1; state.steps < count; part = count) {
     const Rows rest = {rows.x, rows.y, rows.first + state.steps, rows.shuffle};
     const int64_t wanted = std::min(part, count - state.steps);
-    const int64_t done = small.run(c.view(), packed.get(), rest, wanted, static_cast<float>(lr), c.loss_weights[0],
+    const int64_t done = small.train(c.view(), packed.get(), rest, wanted, static_cast<float>(lr), c.loss_weights[0],
                                    &state.loss_sum, &state.last_loss);
     state.steps += done;
     if (done < wanted) break;
@@ -79,7 +79,7 @@ void compare(const State& actual, const State& expected, const std::string& name
 }
 
 void trains(const Kernels& kernels, const NetworkCase& c) {
-  const SmallSgd* small = kernels.small_sgd(c.view());
+  const SmallNetwork* small = kernels.small_network(c.view());
   const std::string name = c.name() + " " + kernels.name;
   CHECK(small != nullptr, "%s has no loop", name.c_str());
   const int64_t first = 2, count = c.rows - first;
@@ -94,7 +94,7 @@ void trains(const Kernels& kernels, const NetworkCase& c) {
 void stops_before_the_loss_overflows(const Kernels& kernels, const NetworkCase& c) {
   const std::string name = c.name() + " " + kernels.name + " overflowing";
   const Rows rows = {c.x.get(), c.y.get(), 0, nullptr};
-  const State actual = small_steps(*kernels.small_sgd(c.view()), c, rows, c.rows, 1e6);
+  const State actual = small_steps(*kernels.small_network(c.view()), c, rows, c.rows, 1e6);
   compare(actual, plain_steps(kernels, c, rows, c.rows, 1e6), name);
   CHECK(actual.steps < c.rows && !std::isfinite(actual.last_loss), "%s took %lld steps", name.c_str(),
         static_cast<long long>(actual.steps));
@@ -106,7 +106,7 @@ void stops_before_a_row_of_nan(const Kernels& kernels, NetworkCase& c) {
   GuardedArray y(c.y.get(), c.y.size());
   y[bad] = NAN;
   const Rows rows = {c.x.get(), y.get(), 0, nullptr};
-  const State actual = small_steps(*kernels.small_sgd(c.view()), c, rows, c.rows, 0.01);
+  const State actual = small_steps(*kernels.small_network(c.view()), c, rows, c.rows, 0.01);
   compare(actual, plain_steps(kernels, c, rows, c.rows, 0.01), c.name() + " " + kernels.name + " NaN");
   CHECK(actual.steps == bad, "%lld steps", static_cast<long long>(actual.steps));
 }
@@ -115,7 +115,7 @@ void knows_which_shapes_it_has(const Kernels& kernels) {
   for (const std::vector<int32_t>& shape :
        {std::vector<int32_t>{10, 1}, {3, 20, 1}, {10, 33, 1}, {10, 20, 2}, {10, 20, 20, 1}, {17, 4, 1}}) {
     const NetworkCase c(shape, RS_TANH, 1, 1);
-    CHECK(kernels.small_sgd(c.view()) == nullptr, "%s %s has a loop", c.name().c_str(), kernels.name);
+    CHECK(kernels.small_network(c.view()) == nullptr, "%s %s has a loop", c.name().c_str(), kernels.name);
   }
 }
 

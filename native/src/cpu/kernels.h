@@ -55,15 +55,17 @@ struct Update {
   float decay;             // 1 - lr * weight_decay
 };
 
-// Plain SGD at batch 1 for one shape of network, all weights in registers (small_sgd.h).
-struct SmallSgd {
+// Small networks of one shape, their parameters packed so that they fill registers (small_network.h).
+// Results are those of the row path and of `update`, bit for bit.
+struct SmallNetwork {
   int64_t packed_length;  // floats, at a multiple of 64 bytes
   void (*pack)(const NetworkView&, const float* parameters, float* packed);
   void (*unpack)(const NetworkView&, const float* packed, float* parameters);
-  // One step for each of `count` rows. Returns the number of steps taken: fewer where a loss is not
+  void (*predict)(const NetworkView&, const float* packed, const float* x, int64_t count, float* y);
+  // One step of plain SGD for each of `count` rows. Returns the number of steps taken: fewer where a loss is not
   // finite. Adds each step's loss sum to loss_sum and leaves the last in last_loss.
-  int64_t (*run)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr,
-                 float loss_weight, double* loss_sum, float* last_loss);
+  int64_t (*train)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr,
+                   float loss_weight, double* loss_sum, float* last_loss);
 };
 
 struct Kernels {
@@ -83,7 +85,7 @@ struct Kernels {
   void (*row_predict)(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
 
   // Null where there is none for this shape.
-  const SmallSgd* (*small_sgd)(const NetworkView&);
+  const SmallNetwork* (*small_network)(const NetworkView&);
 
   // sum[i] = the exact sum over blocks of gradients[block * stride + i], for i in [begin, end), which
   // are multiples of 16.

@@ -11,21 +11,19 @@ constexpr int64_t kLanesParameters = 2048;
 
 inline bool keeps_lanes(const NetworkView& n) { return n.parameter_count < kLanesParameters; }
 
-// Tiles of small networks, activations, gradients and all, fit into the first-level cache.
-inline int tile_rows(const NetworkView& n) { return keeps_lanes(n) ? 256 : kMostTileRows; }
-
 // Scratch memory of one thread, cut into parts that all lie at multiples of 64 bytes.
 struct BatchWorkspace {
-  int tile;            // rows
-  int stride;          // from one feature to the next; more than the rows, so that features do not all
-                       // fall on the same few sets of the cache
+  // From one feature to the next: more than the rows, so that features do not all fall on the same few
+  // sets of the cache.
+  static constexpr int stride = kTileRows + kLanes;
+
   float* activations;  // of the input, then of every layer, one after the other: [features][stride]
   float* targets;      // [outputs][stride]
   float* loss;         // [outputs][16]
   float* lanes;        // [parameters][16], where they are kept
   int64_t length;
 
-  BatchWorkspace(const NetworkView& n, float* memory) : tile(tile_rows(n)), stride(tile + kLanes) {
+  BatchWorkspace(const NetworkView& n, float* memory) {
     const int64_t outputs = n.layers[n.count - 1].out;
     int64_t features = n.layers[0].in;
     for (int l = 0; l < n.count; ++l) features += n.layers[l].out;
@@ -99,16 +97,16 @@ struct BatchPath {
   // f(first, size, index) for each tile of the block. While it works on one, the rows of the next are
   // on their way into the cache.
   template <typename F>
-  static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, int tile, F f) {
-    int64_t index[2][kMostTileRows];
-    const auto size_at = [&](int64_t first) { return count - first < tile ? static_cast<int>(count - first) : tile; };
+  static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, F f) {
+    int64_t index[2][kTileRows];
+    const auto size_at = [&](int64_t first) { return count - first < kTileRows ? static_cast<int>(count - first) : kTileRows; };
     find_rows(rows, 0, size_at(0), index[0]);
     int current = 0;
-    for (int64_t first = 0; first < count; first += tile, current ^= 1) {
-      const int64_t next = first + tile;
+    for (int64_t first = 0; first < count; first += kTileRows, current ^= 1) {
+      const int64_t next = first + kTileRows;
       if (next < count) {
         find_rows(rows, next, size_at(next), index[current ^ 1]);
-        if (rows.shuffle) prefetch(rows.x, pass.network.layers[0].in, index[current ^ 1], size_at(next));
+        prefetch(rows.x, pass.network.layers[0].in, index[current ^ 1], size_at(next));
       }
       f(first, size_at(first), index[current]);
     }
@@ -132,7 +130,7 @@ struct BatchPath {
   static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const Sums& sums) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, [&](int64_t, int size, const int64_t* index) {
       float* outputs = forward_tile(pass, rows, index, size, w);
       load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
       errors(outputs, width, size, w);
@@ -158,7 +156,7 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(pass, rows, count, w.tile, [&](int64_t, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, [&](int64_t, int size, const int64_t* index) {
       float* outputs = forward_tile(pass, rows, index, size, w);
       load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
       errors(outputs, width, size, w);
@@ -169,7 +167,7 @@ struct BatchPath {
   static void predict(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* y) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
-    for_tiles(pass, rows, count, w.tile, [&](int64_t first, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
       const float* outputs = forward_tile(pass, rows, index, size, w);
       for (int s = 0; s < size; ++s) {
         for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.stride + s];

@@ -4,7 +4,7 @@
 #include "cpu/isa/add_blocks.h"
 #include "cpu/isa/batch_path.h"
 #include "cpu/isa/row_path.h"
-#include "cpu/isa/small_sgd.h"
+#include "cpu/isa/small_network.h"
 #include "cpu/isa/update.h"
 
 #define RS_TEXT2(name) #name
@@ -69,14 +69,14 @@ static void row_predict(const Pass& pass, const Rows& rows, int64_t count, float
   });
 }
 
-static const SmallSgd* small_sgd(const NetworkView& n) {
-  return with_activation(n, [&](auto a) { return small_sgd_for<decltype(a)::value>(n); });
+static const SmallNetwork* small_network(const NetworkView& n) {
+  return with_activation(n, [&](auto a) { return small_network_for<decltype(a)::value>(n); });
 }
 
 extern const Kernels kKernels;
 const Kernels kKernels = {
     RS_TEXT(RS_ISA), &workspace_length, &block_gradient, &block_loss, &block_predict, &row_gradient,
-    &row_loss,       &row_predict,      &small_sgd,      &add_blocks, &update,
+    &row_loss,       &row_predict,      &small_network,  &add_blocks, &update,
 };
 
 }  // namespace rs::cpu::RS_ISA

@@ -6,8 +6,9 @@
 
 namespace rs::cpu::RS_ISA {
 
-// The most rows a tile has.
-constexpr int kMostTileRows = 256;
+// Rows that are worked on at once: with the activations of a small network they fit into the
+// first-level cache.
+constexpr int kTileRows = 256;
 
 // Where the rows of a tile lie in the dataset.
 __attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {

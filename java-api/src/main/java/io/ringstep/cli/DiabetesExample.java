@@ -31,8 +31,14 @@ final class DiabetesExample {
 
   /** The rows; empty {@code targets} means the last {@code outputs} columns. */
   static Dataset read(List<String> targets, int outputs) throws IOException {
-    return withFile(
-        file -> targets.isEmpty() ? Dataset.read(file, outputs) : Dataset.read(file, targets));
+    try {
+      return withFile(
+          file -> targets.isEmpty() ? Dataset.read(file, outputs) : Dataset.read(file, targets));
+    } catch (IOException e) {
+      throw new IOException(
+          "the bundled table cannot be unpacked (" + e + "); make "
+              + System.getProperty("java.io.tmpdir") + " writable, or free some space there", e);
+    }
   }
 
   /** The least mean squared error that a network without activations can have on {@code rows}. */
@@ -61,23 +67,12 @@ final class DiabetesExample {
 
   /** Readers take files, and the table is in a jar. */
   private static Dataset withFile(Function<Path, Dataset> use) throws IOException {
-    Path file = unpack();
-    try {
+    Path file = Files.createTempFile("ringstep-diabetes", ".csv");
+    try (InputStream table = table()) {
+      Files.copy(table, file, StandardCopyOption.REPLACE_EXISTING);
       return use.apply(file);
     } finally {
       Files.delete(file);
-    }
-  }
-
-  private static Path unpack() throws IOException {
-    try (InputStream table = table()) {
-      Path file = Files.createTempFile("ringstep-diabetes", ".csv");
-      Files.copy(table, file, StandardCopyOption.REPLACE_EXISTING);
-      return file;
-    } catch (IOException e) {
-      throw new IOException(
-          "the bundled table cannot be unpacked (" + e + "); make "
-              + System.getProperty("java.io.tmpdir") + " writable, or free some space there", e);
     }
   }
 

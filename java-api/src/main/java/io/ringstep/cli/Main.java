@@ -31,7 +31,6 @@ import picocli.CommandLine.ScopeType;
     exitCodeList = {"0:done", "1:the work failed", "2:the call or the input is wrong"})
 public final class Main implements Action {
   private static final int HELP_WIDTH = 100;
-
   private static final String VERBOSE = "--verbose";
 
   @Option(
@@ -74,7 +73,8 @@ public final class Main implements Action {
     Set<OptionSpec> seen = new HashSet<>();
     for (OptionSpec option : command.getParseResult().matchedOptions()) {
       if (!seen.add(option) && !option.isMultiValue()) {
-        throw new ParameterException(command, "option '" + option.longestName() + "' is given twice; give it once");
+        throw new ParameterException(
+            command, "option '" + option.longestName() + "' is given twice; give it once");
       }
     }
   }

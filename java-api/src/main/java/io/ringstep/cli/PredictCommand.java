@@ -47,7 +47,8 @@ final class PredictCommand implements Action {
   @Option(
       names = "--out",
       paramLabel = "FILE",
-      description = "Write CSV, or .npy by its extension, whole or not at all. Default: CSV on standard output.")
+      description =
+          "Write CSV, or .npy by its extension, whole or not at all. Default: CSV on standard output.")
   Path out;
 
   @Override

@@ -3,9 +3,11 @@ package io.ringstep.cli;
 import io.ringstep.Activation;
 import io.ringstep.Model;
 import io.ringstep.Network;
+import io.ringstep.Standardizer;
 import io.ringstep.Trainer;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * Where training starts.
@@ -41,6 +43,11 @@ record StartingPoint(Network network, boolean sized, List<Model> models) {
       requireSameColumns("targets", model.targetNames(), data.rows().targetNames(), data);
     }
     return new StartingPoint(fitting, !fits, models);
+  }
+
+  /** How the initial models' data was standardized, which the rows then must be too. */
+  Optional<Standardizer> standardizer() {
+    return models.stream().findFirst().flatMap(Model::standardizer);
   }
 
   /** A trainer's settings, up to its optimizer and device. */

@@ -52,6 +52,10 @@ final class TrainCommand implements Action {
     return data.file == null ? DiabetesExample.DEFAULTS : Defaults.GENERAL;
   }
 
+  boolean standardize() {
+    return data.standardize || defaults().standardize();
+  }
+
   /** Everything that can be refused before a file is read. */
   private void requireValid() {
     data.requireValid(network.network);

@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
-/** The rows of a training run, ready to train on. */
+/** The rows of a training run, and what to call them. */
 final class TrainingData implements AutoCloseable {
   private final Path file;
-  private final Dataset rows;
+  private Dataset rows;
 
   private TrainingData(Path file, Dataset rows) {
     this.file = file;
@@ -19,30 +19,24 @@ final class TrainingData implements AutoCloseable {
   }
 
   /**
-   * Reads and standardizes.
+   * Reads the rows as they are.
    *
    * @param file null for the bundled table
    * @param targets names of the targets; if empty, the last {@code outputs} columns
-   * @param known how the initial model's data was standardized, which the rows then must be too
    */
-  static TrainingData read(
-      Path file, List<String> targets, int outputs, boolean standardize, Optional<Standardizer> known)
-      throws IOException {
-    Dataset raw = readRaw(file, targets, outputs);
-    if (!standardize && known.isEmpty()) {
-      return new TrainingData(file, raw);
+  static TrainingData read(Path file, List<String> targets, int outputs) throws IOException {
+    if (file == null) {
+      return new TrainingData(null, DiabetesExample.read(targets, outputs));
     }
-    try (raw) {
-      Dataset rows = known.isPresent() ? raw.standardized(known.get()) : raw.standardized();
-      return new TrainingData(file, rows);
-    }
+    return new TrainingData(
+        file, targets.isEmpty() ? Dataset.read(file, outputs) : Dataset.read(file, targets));
   }
 
-  private static Dataset readRaw(Path file, List<String> targets, int outputs) throws IOException {
-    if (file == null) {
-      return DiabetesExample.read(targets, outputs);
+  /** Standardizes the rows, by their own moments where those to use are not known. */
+  void standardize(Optional<Standardizer> known) {
+    try (Dataset raw = rows) {
+      rows = known.isPresent() ? raw.standardized(known.get()) : raw.standardized();
     }
-    return targets.isEmpty() ? Dataset.read(file, outputs) : Dataset.read(file, targets);
   }
 
   Dataset rows() {

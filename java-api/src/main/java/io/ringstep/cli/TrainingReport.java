@@ -83,8 +83,9 @@ final class TrainingReport {
     if (data.rows().standardizer().isEmpty()) {
       return "";
     }
-    boolean known = !start.models().isEmpty() && start.models().get(0).standardizer().isPresent();
-    return known ? ", standardized as " + names(options.network.init) + " says" : ", standardized";
+    return start.standardizer().isPresent()
+        ? ", standardized as " + names(options.network.init) + " says"
+        : ", standardized";
   }
 
   private static String spread(TrainingResult result) {

@@ -21,18 +21,14 @@ final class TrainingRun {
   int run() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
     List<Model> models = InitialModels.read(options.network, options.loop.models);
-    try (TrainingData data = read(models)) {
-      return train(data, StartingPoint.of(options.network, models, data));
+    int outputs = StartingPoint.outputs(options.data, options.network, models);
+    try (TrainingData data = TrainingData.read(options.data.file, options.data.targets, outputs)) {
+      StartingPoint start = StartingPoint.of(options.network, models, data);
+      if (options.standardize() || start.standardizer().isPresent()) {
+        data.standardize(start.standardizer());
+      }
+      return train(data, start);
     }
-  }
-
-  private TrainingData read(List<Model> models) throws IOException {
-    return TrainingData.read(
-        options.data.file,
-        options.data.targets,
-        StartingPoint.outputs(options.data, options.network, models),
-        options.data.standardize || options.defaults().standardize(),
-        models.stream().findFirst().flatMap(Model::standardizer));
   }
 
   private int train(TrainingData data, StartingPoint start) throws IOException {

@@ -60,7 +60,8 @@ final class ModelTensors {
   private int layer(String name) {
     Matcher matcher = NAME.matcher(name);
     if (!matcher.matches()) {
-      throw invalid(name, "is not of a model that can be read; its tensors are fc1.weight, fc1.bias, fc2.weight, …");
+      throw invalid(
+          name, "is not of a model that can be read; it has fc1.weight, fc1.bias, fc2.weight, …");
     }
     return Integer.parseInt(matcher.group(1));
   }
@@ -111,7 +112,8 @@ final class ModelTensors {
     FloatBuffer data = tensor.data();
     for (int i = 0; i < data.limit(); i++) {
       if (!Float.isFinite(data.get(i))) {
-        throw invalid(tensor.name(), "holds " + data.get(i) + " at element " + i + "; every weight must be finite");
+        throw invalid(
+            tensor.name(), "holds " + data.get(i) + " at element " + i + "; every weight must be finite");
       }
     }
   }

@@ -55,7 +55,8 @@ class BadInputTest {
   @Test
   void refusesMissingFile() throws IOException {
     refuses(".*none.csv: no such file; .+", "--data", folder.resolve("none.csv"));
-    refuses(".*none.safetensors: no such file; .+", "--data", good, "--init", folder.resolve("none.safetensors"));
+    Path model = folder.resolve("none.safetensors");
+    refuses(model + ": no such file; .+", "--data", good, "--init", model);
   }
 
   @Test

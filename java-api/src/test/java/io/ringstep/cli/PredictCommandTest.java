@@ -113,7 +113,9 @@ class PredictCommandTest {
   void readsModelsOfPyTorch() throws Exception {
     GoldenCase golden = GoldenCase.of("seed-batch1");
     Cli.Result result =
-        Cli.run("predict", "--model", golden.file("expected.safetensors"), "--data", golden.file("data.safetensors"));
+        Cli.run(
+            "predict", "--model", golden.file("expected.safetensors"),
+            "--data", golden.file("data.safetensors"));
 
     assertEquals(ExitCode.DONE, result.exitCode(), result.err());
     assertEquals(1001, result.out().lines().count());

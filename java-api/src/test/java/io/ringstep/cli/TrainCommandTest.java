@@ -40,7 +40,9 @@ class TrainCommandTest {
   @Test
   void doesWhatTheApiDoes() {
     JsonObject report =
-        train("--lr", 0.001, "--momentum", 0.5, "--batch", 7, "--epochs", 9, "--seed", 3, "--json", "--save", saved)
+        train(
+                "--lr", 0.001, "--momentum", 0.5, "--batch", 7, "--epochs", 9, "--seed", 3, "--json",
+                "--save", saved)
             .json();
 
     Network network = Network.of(3, 20, 1);
@@ -155,8 +157,11 @@ class TrainCommandTest {
         saved + " holds network 3,20,1, but --network is 3,8,1; .+",
         "train", "--data", data, "--init", saved, "--network", "3,8,1");
     assertRefused(
-        ".+diabetes table has 10 inputs and 1 target, but network 3,20,1 takes 3 and gives 1; .+",
+        "the bundled diabetes table has 10 inputs and 1 target, but network 3,20,1 takes 3 and gives 1; .+",
         "train", "--init", saved);
+    Path standardized = folder.resolve("standardized.safetensors");
+    train("--standardize", "--epochs", 1, "--save", standardized);
+    assertRefused(".+diabetes table has 10 inputs .+", "train", "--init", standardized);
     assertRefused(
         other + " has the inputs b,a,c, but the initial model was trained on a,b,c; .+",
         "train", "--data", other, "--init", saved);
@@ -230,7 +235,9 @@ class TrainCommandTest {
     assertEquals("", result.out());
     String last = result.err().lines().reduce((a, b) -> b).orElseThrow();
     assertTrue(
-        last.matches("ringstep train: the loss became NaN or infinite at step [0-9]+; .+; " + saved + " left as it was"),
+        last.matches(
+            "ringstep train: the loss became NaN or infinite at step [0-9]+; .+; " + saved
+                + " left as it was"),
         last);
     assertArrayEquals(before, Files.readAllBytes(saved));
     try (var files = Files.list(folder)) {
@@ -254,10 +261,10 @@ class TrainCommandTest {
     String help = Cli.run("train", "--help").out();
     for (String option :
         List.of(
-            "--data=FILE", "--target=COLUMN[,COLUMN]", "--network", "--activation=identity|relu|tanh|sigmoid",
-            "--optimizer=sgd|adam|adamw", "--lr", "--momentum", "--nesterov", "--weight-decay", "--batch",
-            "--epochs", "--[no-]shuffle", "--seed", "--standardize", "--models", "--device=auto|cpu|cuda|cuda:0,1",
-            "--init", "--save", "--json", "--quiet", "Examples:", "Exit codes:")) {
+            "--data=FILE", "--target=COLUMN[,COLUMN]", "--network",
+            "--activation=identity|relu|tanh|sigmoid", "--optimizer=sgd|adam|adamw", "--lr", "--momentum", "--nesterov", "--weight-decay", "--batch",
+            "--epochs", "--[no-]shuffle", "--seed", "--standardize", "--models",
+            "--device=auto|cpu|cuda|cuda:0,1", "--init", "--save", "--json", "--quiet", "Examples:", "Exit codes:")) {
       assertTrue(help.contains(option), option);
     }
     Defaults example = DiabetesExample.DEFAULTS;

@@ -43,7 +43,8 @@ class ModelFileTest {
   void keepsEverything() throws IOException {
     Standardizer standardizer =
         new Standardizer(
-            new double[] {0.1, -1e-300}, new double[] {1 / 3.0, 1e300}, new double[] {Math.PI}, new double[] {2});
+            new double[] {0.1, -1e-300}, new double[] {1 / 3.0, 1e300},
+            new double[] {Math.PI}, new double[] {2});
     Model model =
         new Model(NETWORK, numbers(13, 1), standardizer, List.of("a,\"b\"", "größe"), List.of("y"));
     ModelFile.save(model, file);
@@ -94,7 +95,9 @@ class ModelFileTest {
   @Test
   void readsFilesWithoutMetadataByTheirShapes() throws IOException {
     // In any order.
-    write(Map.of(), tensor("fc2.bias", 1), tensor("fc1.bias", 3), tensor("fc2.weight", 1, 3), tensor("fc1.weight", 3, 2));
+    write(
+        Map.of(),
+        tensor("fc2.bias", 1), tensor("fc1.bias", 3), tensor("fc2.weight", 1, 3), tensor("fc1.weight", 3, 2));
 
     Model model = ModelFile.load(file);
     assertEquals(Network.of(2, 3, 1), model.network());

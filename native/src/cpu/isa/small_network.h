@@ -1,5 +1,5 @@
-// Plain SGD at batch 1 for a small network with one hidden layer and one output, all in one loop with
-// the weights in registers, vectors across hidden units.
+// Small networks with one hidden layer and one output, row after row: forward, and whole steps of plain
+// SGD at batch 1 in one loop with the weights in registers, vectors across hidden units.
 //
 // Each operation, and the order of additions, is that of the row path followed by the update, so the
 // bits are the same.
@@ -35,7 +35,7 @@ RS_INLINE f16 tree(const f16* w, const float* x) {
 
 // Inputs x 16 V hidden units; those beyond the network's own have weights 0 and stay so.
 template <int Inputs, int V, rs_activation A>
-struct SmallNetwork {
+struct Registers {
   f16 weight1[V][Inputs];
   f16 bias1[V];
   f16 weight2[V];
@@ -68,9 +68,9 @@ struct SmallNetwork {
     packed[V * kPackedVectors * kLanes] = bias2;
   }
 
-  // Returns the loss; where it is not finite, nothing has changed.
-  RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
-    f16 h[V], products;
+  // The output; h receives the hidden units.
+  RS_INLINE float forward(const float* x, f16 (&h)[V]) const {
+    f16 products;
     unrolled<V>([&](auto v_) {
       constexpr int v = decltype(v_)::value;
       h[v] = activate<A>(tree<Inputs, 0, 1>(weight1[v], read_again(x)) + bias1[v]);
@@ -78,7 +78,13 @@ struct SmallNetwork {
       if constexpr (A == RS_SIGMOID) h[v] = h[v] * hidden[v];
       products = v == 0 ? h[v] * weight2[v] : fma(h[v], weight2[v], products);
     });
-    const float e = (sum(products) + bias2) - y;
+    return sum(products) + bias2;
+  }
+
+  // Returns the loss; where it is not finite, nothing has changed.
+  RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
+    f16 h[V];
+    const float e = forward(x, h) - y;
     const float loss = loss_weight * (e * e);
     if (!(loss < __builtin_inff())) return loss;
 
@@ -101,8 +107,8 @@ struct SmallNetwork {
 };
 
 template <int Inputs, int V, rs_activation A>
-struct SmallSgdOf {
-  static constexpr int64_t kVectorLength = SmallNetwork<Inputs, V, A>::kPackedVectors * kLanes;
+struct SmallNetworkOf {
+  static constexpr int64_t kVectorLength = Registers<Inputs, V, A>::kPackedVectors * kLanes;
   static constexpr int64_t kLength = V * kVectorLength + kLanes;
 
   // Where hidden unit j's weight from input i lies; i = Inputs is its bias, then come its weight to
@@ -129,11 +135,20 @@ struct SmallSgdOf {
     for_parameters(n, [&](int64_t flat, int64_t place) { parameters[flat] = packed[place]; });
   }
 
+  static void predict(const NetworkView&, const float* packed, const float* x, int64_t count, float* y) {
+    Registers<Inputs, V, A> network;
+    network.load_from(packed);
+    for (int64_t r = 0; r < count; ++r) {
+      f16 h[V];
+      y[r] = network.forward(x + r * Inputs, h);
+    }
+  }
+
   // A function of its own, so that the registers are the weights'.
-  __attribute__((noinline)) static int run_tile(float* packed, const float* x, const float* y, const int64_t* index,
+  __attribute__((noinline)) static int train_tile(float* packed, const float* x, const float* y, const int64_t* index,
                                                 int count, float lr, float loss_weight, double* loss_sum,
                                                 float* last_loss) {
-    SmallNetwork<Inputs, V, A> network;
+    Registers<Inputs, V, A> network;
     network.load_from(packed);
     double total = *loss_sum;
     float loss = 0;
@@ -149,42 +164,42 @@ struct SmallSgdOf {
     return step;
   }
 
-  static int64_t run(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight,
+  static int64_t train(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight,
                      double* loss_sum, float* last_loss) {
-    for (int64_t step = 0; step < count; step += kMostTileRows) {
-      int64_t index[kMostTileRows];
-      const int some = count - step < kMostTileRows ? static_cast<int>(count - step) : kMostTileRows;
+    for (int64_t step = 0; step < count; step += kTileRows) {
+      int64_t index[kTileRows];
+      const int some = count - step < kTileRows ? static_cast<int>(count - step) : kTileRows;
       find_rows(rows, step, some, index);
-      const int done = run_tile(packed, rows.x, rows.y, index, some, lr, loss_weight, loss_sum, last_loss);
+      const int done = train_tile(packed, rows.x, rows.y, index, some, lr, loss_weight, loss_sum, last_loss);
       if (done < some) return step + done;
     }
     return count;
   }
 
-  static constexpr SmallSgd kSmallSgd = {kLength, &pack, &unpack, &run};
+  static constexpr SmallNetwork kTable = {kLength, &pack, &unpack, &predict, &train};
 };
 
 // The shapes there are: these numbers of inputs, up to 32 hidden units, every activation.
 template <int V, rs_activation A>
-const SmallSgd* small_sgd_for_inputs(int inputs) {
+const SmallNetwork* small_network_for_inputs(int inputs) {
   switch (inputs) {
-    case 1: return &SmallSgdOf<1, V, A>::kSmallSgd;
-    case 2: return &SmallSgdOf<2, V, A>::kSmallSgd;
-    case 4: return &SmallSgdOf<4, V, A>::kSmallSgd;
-    case 8: return &SmallSgdOf<8, V, A>::kSmallSgd;
-    case 10: return &SmallSgdOf<10, V, A>::kSmallSgd;
-    case 12: return &SmallSgdOf<12, V, A>::kSmallSgd;
-    case 16: return &SmallSgdOf<16, V, A>::kSmallSgd;
+    case 1: return &SmallNetworkOf<1, V, A>::kTable;
+    case 2: return &SmallNetworkOf<2, V, A>::kTable;
+    case 4: return &SmallNetworkOf<4, V, A>::kTable;
+    case 8: return &SmallNetworkOf<8, V, A>::kTable;
+    case 10: return &SmallNetworkOf<10, V, A>::kTable;
+    case 12: return &SmallNetworkOf<12, V, A>::kTable;
+    case 16: return &SmallNetworkOf<16, V, A>::kTable;
     default: return nullptr;
   }
 }
 
 template <rs_activation A>
-const SmallSgd* small_sgd_for(const NetworkView& n) {
+const SmallNetwork* small_network_for(const NetworkView& n) {
   if (n.count != 2 || n.layers[1].out != 1) return nullptr;
   const int inputs = n.layers[0].in, hidden = n.layers[0].out;
-  if (hidden <= kLanes) return small_sgd_for_inputs<1, A>(inputs);
-  if (hidden <= 2 * kLanes) return small_sgd_for_inputs<2, A>(inputs);
+  if (hidden <= kLanes) return small_network_for_inputs<1, A>(inputs);
+  if (hidden <= 2 * kLanes) return small_network_for_inputs<2, A>(inputs);
   return nullptr;
 }
 
