@@ -139,8 +139,9 @@ void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
 
 rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation, const rs_optimizer* optimizer,
                             int32_t threads, rs_trainer** trainer) {
-  if (!trainer || !optimizer) return fail(RS_INVALID_ARGUMENT, "optimizer and trainer must not be null");
+  if (!trainer) return fail(RS_INVALID_ARGUMENT, "trainer must not be null");
   *trainer = nullptr;
+  if (!optimizer) return fail(RS_INVALID_ARGUMENT, "optimizer must not be null");
   if (rs_status status = check_sizes(sizes, size_count)) return status;
   if (rs_status status = check_optimizer(*optimizer)) return status;
   if (activation < RS_IDENTITY || activation > RS_SIGMOID) {

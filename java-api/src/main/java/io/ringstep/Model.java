@@ -130,9 +130,14 @@ public final class Model {
     return new Model(network, parameters, standardizer, inputNames, targetNames);
   }
 
+  /** The same after training on {@code data}: its standardizer, and its names where it has any. */
   Model withSource(Dataset data) {
     return new Model(
-        network, parameters, data.standardizer().orElse(null), data.inputNames(), data.targetNames());
+        network,
+        parameters,
+        data.standardizer().orElse(null),
+        data.inputNames().isEmpty() ? inputNames : data.inputNames(),
+        data.targetNames().isEmpty() ? targetNames : data.targetNames());
   }
 
   private static void requireLength(String what, int actual, int needed) {

@@ -11,7 +11,6 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Objects;
 import java.util.function.Function;
-import org.bytedeco.javacpp.FloatPointer;
 
 /**
  * A network in training: its parameters, its optimizer's state, and the steps that change them.
@@ -82,32 +81,25 @@ public final class Trainer implements AutoCloseable {
   public void step(float[] x, float[] y) {
     long rows = rows(x.length, y.length);
     synchronized (turn) {
-      rs_trainer trainer = handle.get();
-      step(trainer, stagedX.put(x), stagedY.put(y), rows);
+      long trainer = handle.address();
+      finishStep(Engine.rs_trainer_step(trainer, stagedX.put(x), stagedY.put(y), rows));
     }
   }
 
   /**
-   * One step on the rows between the buffers' positions and limits, which stay as they are. Direct
-   * buffers in native byte order are read in place; others are copied.
+   * One step on the rows between the buffers' positions and limits, which stay as they are. Large
+   * direct buffers in native byte order are read in place; others are copied.
    *
    * @see #step(float[], float[])
    */
   public void step(FloatBuffer x, FloatBuffer y) {
     long rows = rows(x.remaining(), y.remaining());
     synchronized (turn) {
-      rs_trainer trainer = handle.get();
-      if (inPlace(x) && inPlace(y)) {
-        int status = Engine.rs_trainer_step(trainer, x, y, rows);
-        finishStep(status);
-      } else {
-        step(trainer, stagedX.put(x), stagedY.put(y), rows);
-      }
+      finishStep(
+          inPlace(x) && inPlace(y)
+              ? Engine.rs_trainer_step(handle.get(), x, y, rows)
+              : Engine.rs_trainer_step(handle.address(), stagedX.put(x), stagedY.put(y), rows));
     }
-  }
-
-  private void step(rs_trainer trainer, FloatPointer x, FloatPointer y, long rows) {
-    finishStep(Engine.rs_trainer_step(trainer, x, y, rows));
   }
 
   private void finishStep(int status) {
@@ -181,7 +173,7 @@ public final class Trainer implements AutoCloseable {
     int rows = predictionRows(x.length);
     float[] y = new float[Math.multiplyExact(rows, network.outputs())];
     synchronized (turn) {
-      rs_trainer trainer = handle.get();
+      long trainer = handle.address();
       Native.check(Engine.rs_trainer_predict(trainer, stagedX.put(x), rows, stagedY.reserve(y.length)));
       Reference.reachabilityFence(this);
       stagedY.get(y);
@@ -191,7 +183,7 @@ public final class Trainer implements AutoCloseable {
 
   /**
    * The network's answers to the rows of {@code x}, written to {@code y} between its position and
-   * limit; both stay as they are. Direct buffers in native byte order are used in place.
+   * limit; both stay as they are. Large direct buffers in native byte order are used in place.
    *
    * @see #predict(float[])
    */
@@ -202,10 +194,10 @@ public final class Trainer implements AutoCloseable {
           "y has room for " + y.remaining() + " values where " + (long) rows * network.outputs() + " are needed");
     }
     synchronized (turn) {
-      rs_trainer trainer = handle.get();
       if (inPlace(x) && inPlace(y)) {
-        Native.check(Engine.rs_trainer_predict(trainer, x, rows, y));
+        Native.check(Engine.rs_trainer_predict(handle.get(), x, rows, y));
       } else {
+        long trainer = handle.address();
         Native.check(
             Engine.rs_trainer_predict(trainer, stagedX.put(x), rows, stagedY.reserve(y.remaining())));
         stagedY.get(y);
@@ -300,8 +292,9 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
+  /** Whether to lend a buffer's memory to the engine. To find it costs more than to copy a little. */
   private static boolean inPlace(FloatBuffer buffer) {
-    return buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
+    return buffer.remaining() > 256 && buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
   }
 
   private static rs_optimizer settings(Optimizer optimizer) {

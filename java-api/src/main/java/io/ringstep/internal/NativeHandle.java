@@ -42,6 +42,11 @@ public final class NativeHandle<P extends Pointer> implements AutoCloseable {
     return resource.pointer;
   }
 
+  /** As {@link #get}, as a number. */
+  public long address() {
+    return get().address();
+  }
+
   /** The pointer, to be used until {@link #release}. */
   public synchronized P acquire() {
     P pointer = get();

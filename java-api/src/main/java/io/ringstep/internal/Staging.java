@@ -7,31 +7,33 @@ import org.bytedeco.javacpp.FloatPointer;
 public final class Staging implements AutoCloseable {
   private FloatPointer memory;
   private FloatBuffer view;
+  private long address;
   private int capacity;
 
-  /** The memory, holding a copy of {@code values}. */
-  public FloatPointer put(float[] values) {
+  /** The address of a copy of {@code values}. */
+  public long put(float[] values) {
     reserve(values.length);
     view.put(0, values, 0, values.length);
-    return memory;
+    return address;
   }
 
-  /** The memory, holding a copy of what remains in {@code values}. */
-  public FloatPointer put(FloatBuffer values) {
+  /** The address of a copy of what remains in {@code values}. */
+  public long put(FloatBuffer values) {
     reserve(values.remaining());
     view.put(0, values, values.position(), values.remaining());
-    return memory;
+    return address;
   }
 
-  /** The memory, with room for {@code count} floats. */
-  public FloatPointer reserve(int count) {
+  /** The address of room for {@code count} floats. */
+  public long reserve(int count) {
     if (count > capacity) {
       close();
       memory = new FloatPointer(Math.max(count, 64));
       view = memory.asBuffer();
+      address = memory.address();
       capacity = view.capacity();
     }
-    return memory;
+    return address;
   }
 
   /** Copies the first {@code values.length} floats out. */

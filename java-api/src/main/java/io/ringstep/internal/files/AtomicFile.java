@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Writes a file whole or not at all: to a temporary file beside it, which then takes its name.
@@ -35,11 +36,11 @@ public final class AtomicFile {
 
   private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
+  private static final long SHUTDOWN_WAIT_MILLIS = 5_000;
+
   static {
-    // An interrupted program leaves nothing half-written either.
     Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(() -> UNFINISHED.forEach(AtomicFile::delete), "unfinished files"));
+        .addShutdownHook(new Thread(AtomicFile::finishOrDelete, "unfinished files"));
   }
 
   private AtomicFile() {}
@@ -165,6 +166,19 @@ public final class AtomicFile {
     } catch (IOException e) {
       // Some directories may be written but not read, and the file is in place by now.
     }
+  }
+
+  /** An interrupted program leaves nothing half-written either: its last files are let finish. */
+  private static void finishOrDelete() {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(SHUTDOWN_WAIT_MILLIS);
+    try {
+      while (!UNFINISHED.isEmpty() && System.nanoTime() < end) {
+        Thread.sleep(5);
+      }
+    } catch (InterruptedException e) {
+      // Then there is no time.
+    }
+    UNFINISHED.forEach(AtomicFile::delete);
   }
 
   private static void delete(Path temporary) {

@@ -10,10 +10,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.InterruptedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -176,20 +179,36 @@ class AtomicFileTest {
 
   @Test
   @Timeout(60)
-  void leavesNothingWhenInterrupted() throws Exception {
-    Process process = start(file.toString(), ProcessBuilder.Redirect.DISCARD);
+  void leavesNothingWhenInterruptedForGood() throws Exception {
+    interrupt("endless");
+    assertEquals(List.of(), list(directory));
+  }
+
+  @Test
+  @Timeout(60)
+  void finishesWhenInterruptedNearTheEnd() throws Exception {
+    interrupt("brief");
+    assertEquals(List.of(file), list(directory));
+    assertEquals("all of it", Files.readString(file));
+  }
+
+  private void interrupt(String how) throws Exception {
+    Process process = start(how, ProcessBuilder.Redirect.DISCARD, file.toString());
     while (list(directory).isEmpty()) {
       Thread.sleep(10);
     }
     process.destroy();
     process.waitFor();
-    assertEquals(List.of(), list(directory));
   }
 
-  private static Process start(String target, ProcessBuilder.Redirect output) throws IOException {
+  private static Process start(String how, ProcessBuilder.Redirect output, String... target)
+      throws IOException {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     String classPath = location(AtomicFile.class) + File.pathSeparator + location(Writer.class);
-    return new ProcessBuilder(java, "-cp", classPath, Writer.class.getName(), target)
+    List<String> command =
+        new ArrayList<>(List.of(java, "-cp", classPath, Writer.class.getName(), how));
+    command.addAll(List.of(target));
+    return new ProcessBuilder(command)
         .redirectOutput(output)
         .redirectError(ProcessBuilder.Redirect.INHERIT)
         .start();
@@ -199,21 +218,23 @@ class AtomicFileTest {
     return Path.of(URI.create(type.getProtectionDomain().getCodeSource().getLocation().toString()));
   }
 
-  /** A program that writes its standard output, or a file without end. */
+  /** A program that writes its standard output, or a file in half a second, or one without end. */
   static final class Writer {
     public static void main(String[] args) throws IOException {
-      if (args[0].equals("stdout")) {
-        AtomicFile.write(Path.of("/dev/stdout"), out -> out.write("written\n".getBytes()));
-      } else {
-        AtomicFile.write(
-            Path.of(args[0]),
-            out -> {
-              while (true) {
-                out.write(0);
-                out.flush();
-              }
-            });
+      switch (args[0]) {
+        case "stdout" -> AtomicFile.write(Path.of("/dev/stdout"), out -> out.write(ascii("written\n")));
+        case "brief" -> AtomicFile.write(Path.of(args[1]), out -> writeSlowly(out, 500));
+        default -> AtomicFile.write(Path.of(args[1]), out -> writeSlowly(out, 60_000));
       }
+    }
+
+    private static void writeSlowly(OutputStream out, long millis) throws IOException {
+      try {
+        Thread.sleep(millis);
+      } catch (InterruptedException e) {
+        throw new InterruptedIOException();
+      }
+      out.write(ascii("all of it"));
     }
   }
 
