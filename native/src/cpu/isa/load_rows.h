@@ -16,15 +16,72 @@ __attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first,
   if (rows.shuffle) rows.shuffle->map(index, count);
 }
 
-RS_INLINE void transpose4(const float* const row[4], int feature, int stride, float* column) {
+#if defined(__AVX512F__)
+
+constexpr int kRowGroup = 16;
+
+// At most 16 features of 16 rows: pairs of rows are interleaved, then pairs of pairs, then quarters of
+// registers change places.
+RS_INLINE void transpose(const float* const row[], int features, int stride, float* columns) {
+  const __mmask16 mask = static_cast<__mmask16>((1u << features) - 1);
+  __m512 r[16], t[16];
+  for (int k = 0; k < 16; ++k) r[k] = _mm512_maskz_loadu_ps(mask, row[k]);
+  for (int k = 0; k < 16; k += 2) {
+    t[k] = _mm512_unpacklo_ps(r[k], r[k + 1]);
+    t[k + 1] = _mm512_unpackhi_ps(r[k], r[k + 1]);
+  }
+  for (int k = 0; k < 16; k += 4) {
+    for (int half = 0; half < 2; ++half) {
+      const __m512d a = _mm512_castps_pd(t[k + half]), b = _mm512_castps_pd(t[k + 2 + half]);
+      r[k + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      r[k + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  }
+  // Quarter q of r[4 g + c] now holds feature 4 q + c of rows 4 g to 4 g + 3.
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even1 = _mm512_shuffle_f32x4(r[c], r[4 + c], 0x88), even2 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0x88);
+    const __m512 odd1 = _mm512_shuffle_f32x4(r[c], r[4 + c], 0xDD), odd2 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0xDD);
+    const auto put = [&](int feature, __m512 v) {
+      if (feature < features) _mm512_storeu_ps(columns + feature * stride, v);
+    };
+    put(c, _mm512_shuffle_f32x4(even1, even2, 0x88));
+    put(4 + c, _mm512_shuffle_f32x4(odd1, odd2, 0x88));
+    put(8 + c, _mm512_shuffle_f32x4(even1, even2, 0xDD));
+    put(12 + c, _mm512_shuffle_f32x4(odd1, odd2, 0xDD));
+  }
+}
+
+RS_INLINE void transpose_rows(const float* const row[], int width, int stride, float* columns) {
+  for (int i = 0; i < width; i += 16) {
+    const float* part[kRowGroup];
+    for (int k = 0; k < kRowGroup; ++k) part[k] = row[k] + i;
+    transpose(part, width - i < 16 ? width - i : 16, stride, columns + i * stride);
+  }
+}
+
+#else
+
+constexpr int kRowGroup = 4;
+
+RS_INLINE void transpose(const float* const row[], int feature, int stride, float* columns) {
   __m128 a = _mm_loadu_ps(row[0] + feature), b = _mm_loadu_ps(row[1] + feature);
   __m128 c = _mm_loadu_ps(row[2] + feature), d = _mm_loadu_ps(row[3] + feature);
   _MM_TRANSPOSE4_PS(a, b, c, d);
+  float* column = columns + feature * stride;
   _mm_storeu_ps(column, a);
   _mm_storeu_ps(column + stride, b);
   _mm_storeu_ps(column + 2 * stride, c);
   _mm_storeu_ps(column + 3 * stride, d);
 }
+
+// At least 4 features of 4 rows. The last four end with the row: reading past it could leave the dataset.
+RS_INLINE void transpose_rows(const float* const row[], int width, int stride, float* columns) {
+  int i = 0;
+  for (; i + 4 <= width; i += 4) transpose(row, i, stride, columns);
+  if (i < width) transpose(row, width - 4, stride, columns);
+}
+
+#endif
 
 // One feature of rows that follow one another.
 inline void copy_column(const float* data, int count, float* column) {
@@ -38,13 +95,10 @@ inline void load_columns(
     const float* data, int width, const int64_t* index, bool in_order, int count, int stride, float* columns) {
   if (width == 1 && in_order) return copy_column(data + index[0], count, columns);
   int s = 0;
-  for (; width >= 4 && s + 4 <= count; s += 4) {
-    const float* row[4];
-    for (int k = 0; k < 4; ++k) row[k] = data + index[s + k] * width;
-    int i = 0;
-    for (; i + 4 <= width; i += 4) transpose4(row, i, stride, columns + i * stride + s);
-    // The last group ends with the row: reading past it could leave the dataset.
-    if (i < width) transpose4(row, width - 4, stride, columns + (width - 4) * stride + s);
+  for (; width >= 4 && s + kRowGroup <= count; s += kRowGroup) {
+    const float* row[kRowGroup];
+    for (int k = 0; k < kRowGroup; ++k) row[k] = data + index[s + k] * width;
+    transpose_rows(row, width, stride, columns + s);
   }
   for (int i = 0; i < width; ++i) {
     float* column = columns + i * stride;
