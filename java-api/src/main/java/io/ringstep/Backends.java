@@ -25,8 +25,9 @@ public final class Backends {
 
   private static Backend cpu() {
     try {
+      int processors = Device.processors();
       String detail =
-          Native.cpuSimd() + ", " + Native.cpuCount() + (Native.cpuCount() == 1 ? " processor" : " processors");
+          Native.cpuSimd() + ", " + processors + (processors == 1 ? " processor" : " processors");
       return new Backend("cpu", true, detail);
     } catch (RingstepException e) {
       return new Backend("cpu", false, e.getMessage());

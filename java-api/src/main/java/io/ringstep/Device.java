@@ -4,8 +4,9 @@ import java.util.Locale;
 
 /** Where a {@link Trainer} runs. Immutable. */
 public final class Device {
-  private static final Device AUTO = new Device("auto", 0);
-  private static final Device CPU = new Device("cpu", 0);
+  private static final int ALL = 0;
+  private static final Device AUTO = new Device("auto", ALL);
+  private static final Device CPU = new Device("cpu", ALL);
 
   private final String name;
   private final int threads;
@@ -58,9 +59,14 @@ public final class Device {
     throw new IllegalArgumentException("no device '" + name + "'; use auto or cpu");
   }
 
-  /** Threads that one call may use; 0 means one for each processor. */
+  /** Threads that one call may use. */
   int threads() {
-    return threads;
+    return threads == ALL ? processors() : threads;
+  }
+
+  /** Processors that a container's limits leave us, too. */
+  static int processors() {
+    return Runtime.getRuntime().availableProcessors();
   }
 
   /** The name that {@link #parse} takes. */

@@ -5,11 +5,13 @@ import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.engine.Engine.rs_trainer;
 import io.ringstep.internal.Native;
+import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Loader;
 
 /** Runs one fit in slices of the engine, short enough to report progress and to be cancelled. */
 final class FitLoop {
@@ -35,28 +37,34 @@ final class FitLoop {
 
   FitResult run() {
     long start = System.nanoTime();
-    try (rs_fit state = new rs_fit();
-        DoublePointer sliceLosses = new DoublePointer(losses.length);
-        FloatPointer targetScale = targetScale()) {
-      state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
-      state.target_scale(targetScale).seconds(SLICE_SECONDS);
-      state.losses(sliceLosses).losses_capacity(losses.length);
+    DoublePointer sliceLosses = new DoublePointer(Native.allocate(losses.length * Double.BYTES));
+    FloatPointer targetScale = targetScale();
+    rs_fit state = new rs_fit(Native.allocate(Loader.sizeof(rs_fit.class)));
+    state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
+    state.target_scale(targetScale).seconds(SLICE_SECONDS);
+    state.losses(sliceLosses).losses_capacity(losses.length);
+    try {
       boolean stopped = false;
       while (state.done() == 0 && !stopped) {
         slice(state, sliceLosses);
         report(state);
         stopped = cancelled.getAsBoolean();
       }
-      long samples = state.epoch() * data.rows() + state.row();
-      return new FitResult(
-          state.steps(), Arrays.copyOf(losses, epochs), state.done() == 0, samples,
-          Duration.ofNanos(System.nanoTime() - start));
+    } finally {
+      Reference.reachabilityFence(sliceLosses);
+      Reference.reachabilityFence(targetScale);
     }
+    long samples = state.epoch() * data.rows() + state.row();
+    return new FitResult(
+        state.steps(), Arrays.copyOf(losses, epochs), state.done() == 0, samples,
+        Duration.ofNanos(System.nanoTime() - start));
   }
 
   private FloatPointer targetScale() {
     float[] scale = data.targetScale();
-    return scale == null ? null : new FloatPointer(scale);
+    return scale == null
+        ? null
+        : new FloatPointer(Native.allocate(scale.length * Float.BYTES)).put(scale, 0, scale.length);
   }
 
   private void slice(rs_fit state, DoublePointer sliceLosses) {

@@ -11,6 +11,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Objects;
 import java.util.function.Function;
+import org.bytedeco.javacpp.Loader;
 
 /**
  * A network in training: its parameters, its optimizer's state, and the steps that change them.
@@ -36,11 +37,14 @@ public final class Trainer implements AutoCloseable {
     network = builder.network;
     rs_trainer created = new rs_trainer();
     int[] sizes = network.sizes();
-    try (rs_optimizer optimizer = settings(builder.optimizer)) {
-      Native.check(
-          Engine.rs_trainer_create(
-              sizes, sizes.length, network.activation().ordinal(), optimizer, builder.device.threads(), created));
-    }
+    Native.check(
+        Engine.rs_trainer_create(
+            sizes,
+            sizes.length,
+            network.activation().ordinal(),
+            settings(builder.optimizer),
+            builder.device.threads(),
+            created));
     handle = new NativeHandle<>(this, "Trainer", created, Engine::rs_trainer_destroy);
     model = builder.model;
     if (model == null) {
@@ -251,8 +255,6 @@ public final class Trainer implements AutoCloseable {
     cancel();
     synchronized (turn) {
       handle.close();
-      stagedX.close();
-      stagedY.close();
     }
   }
 
@@ -298,7 +300,8 @@ public final class Trainer implements AutoCloseable {
   }
 
   private static rs_optimizer settings(Optimizer optimizer) {
-    rs_optimizer settings = new rs_optimizer().lr(optimizer.learningRate());
+    rs_optimizer settings = new rs_optimizer(Native.allocate(Loader.sizeof(rs_optimizer.class)));
+    settings.lr(optimizer.learningRate());
     if (optimizer instanceof Sgd sgd) {
       return settings
           .kind(Engine.RS_SGD)

@@ -2,7 +2,10 @@ package io.ringstep.internal;
 
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 
 /** The native engine: loaded once, its status codes turned into exceptions. */
 public final class Native {
@@ -12,8 +15,6 @@ public final class Native {
 
   private static Throwable load() {
     try {
-      // Deallocators and physical-memory checks are JavaCPP's own net; our handles are closed by hand.
-      System.setProperty("org.bytedeco.javacpp.nopointergc", "true");
       Loader.load(Engine.class);
       if (Engine.rs_abi_version() != Engine.RS_ABI_VERSION) {
         return new IllegalStateException(
@@ -61,6 +62,16 @@ public final class Native {
     };
   }
 
+  /**
+   * Zeroed memory for a struct or an array, freed with the last reference to it.
+   *
+   * <p>JavaCPP's own allocation would count the process's memory each time, take our datasets for a
+   * leak, and fail.
+   */
+  public static Pointer allocate(int bytes) {
+    return new Pointer(ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder()));
+  }
+
   /** Version of the native engine. */
   public static String version() {
     require();
@@ -71,11 +82,5 @@ public final class Native {
   public static String cpuSimd() {
     require();
     return Engine.rs_cpu_simd().getString();
-  }
-
-  /** Processors this process may run on. */
-  public static int cpuCount() {
-    require();
-    return Engine.rs_cpu_count();
   }
 }
