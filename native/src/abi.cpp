@@ -63,11 +63,17 @@ rs_status check_optimizer(const rs_optimizer& o) {
   return RS_OK;
 }
 
+// The kernels count the floats of a tile's columns in 32 bits.
+constexpr int32_t kMostUnits = 1 << 22;
+
 rs_status check_sizes(const int32_t* sizes, int32_t size_count) {
   if (!sizes || size_count < 2) return fail(RS_INVALID_ARGUMENT, "a network needs at least two sizes");
   int64_t parameters = 0;
   for (int32_t i = 0; i < size_count; ++i) {
     if (sizes[i] < 1) return fail(RS_INVALID_ARGUMENT, "size %d of the network is %d; it must be at least 1", i, sizes[i]);
+    if (sizes[i] > kMostUnits) {
+      return fail(RS_INVALID_ARGUMENT, "size %d of the network is %d; it must be at most %d", i, sizes[i], kMostUnits);
+    }
     if (i > 0) parameters += (static_cast<int64_t>(sizes[i - 1]) + 1) * sizes[i];
     if (parameters > INT32_MAX) return fail(RS_INVALID_ARGUMENT, "the network has more than 2147483647 parameters");
   }

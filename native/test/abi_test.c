@@ -78,7 +78,8 @@ static void refuses_trainers(void) {
   refuse_trainer((const int32_t[]){3, 0, 1}, 3, RS_TANH, &kSgd, 0, "size 1 ");
   refuse_trainer((const int32_t[]){3, 4, -5}, 3, RS_TANH, &kSgd, 0, "-5");
   refuse_trainer((const int32_t[]){50000, 50000}, 2, RS_TANH, &kSgd, 0, "parameters");
-  refuse_trainer((const int32_t[]){INT32_MAX, INT32_MAX, INT32_MAX}, 3, RS_TANH, &kSgd, 0, "parameters");
+  refuse_trainer((const int32_t[]){4194305, 1}, 2, RS_TANH, &kSgd, 0, "at most 4194304");
+  refuse_trainer((const int32_t[]){INT32_MAX, INT32_MAX, INT32_MAX}, 3, RS_TANH, &kSgd, 0, "at most");
   refuse_trainer(kSizes, 3, -1, &kSgd, 0, "activation -1");
   refuse_trainer(kSizes, 3, 4, &kSgd, 0, "activation 4");
   refuse_trainer(kSizes, 3, RS_TANH, &kSgd, -1, "threads");

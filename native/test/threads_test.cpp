@@ -92,11 +92,12 @@ Outcome fit_in_slices(const Work& work, const Dataset& data, const Trainer& trai
   return {test::parameters_of(trainer), losses};
 }
 
-// The caller picks the rows of every step. Its losses are not those of the epochs.
+// The caller picks the rows of every step, and makes the losses of the epochs out of those of the steps.
 Outcome fit_step_by_step(const Work& work, const Dataset& data, const Trainer& trainer, bool shuffle) {
   const size_t in = static_cast<size_t>(work.sizes.front()), out = static_cast<size_t>(work.sizes.back());
   std::vector<int64_t> order(static_cast<size_t>(work.rows));
   std::vector<float> x, y;
+  std::vector<double> losses(static_cast<size_t>(work.epochs));
   for (int64_t epoch = 0; epoch < work.epochs; ++epoch) {
     for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
     if (shuffle) CHECK_OK(rs_shuffle_order(77, epoch, work.rows, order.data()));
@@ -110,9 +111,11 @@ Outcome fit_step_by_step(const Work& work, const Dataset& data, const Trainer& t
         y.insert(y.end(), rs_dataset_y(data.get()) + row * out, rs_dataset_y(data.get()) + (row + 1) * out);
       }
       CHECK_OK(rs_trainer_step(trainer.get(), x.data(), y.data(), count));
+      const double part = static_cast<double>(count) / static_cast<double>(work.rows);
+      losses[static_cast<size_t>(epoch)] += part * rs_trainer_loss(trainer.get());
     }
   }
-  return {test::parameters_of(trainer), {}};
+  return {test::parameters_of(trainer), losses};
 }
 
 // Adds everything else that the trained network says.
@@ -145,6 +148,10 @@ void any_cut(const Work& work, const Dataset& data, bool shuffle) {
   const Outcome expected = fit_at_once(work, data, trainer_of(work, 2), shuffle);
   compare(fit_in_slices(work, data, trainer_of(work, 2), shuffle), expected, std::string(work.name) + " in slices");
   Outcome steps = fit_step_by_step(work, data, trainer_of(work, 2), shuffle);
+  for (size_t i = 0; i < expected.doubles.size(); ++i) {
+    const double loss = expected.doubles[i], sum = steps.doubles[i];
+    CHECK(std::fabs(sum / loss - 1) < 1e-12, "%s: the steps' losses make %.17g, not %.17g", work.name, sum, loss);
+  }
   steps.doubles = expected.doubles;
   compare(steps, expected, std::string(work.name) + " step by step");
 }

@@ -78,9 +78,28 @@ static void stops_before_the_loss_overflows(void) {
   rs_dataset_destroy(data);
 }
 
+/* A target that was divided by 3 before training: losses are 9 times those of the scaled one. */
+static void reports_losses_in_the_targets_own_units(void) {
+  const float scale = 3.0f;
+  const int64_t batches[] = {1, 5, ROWS};
+  rs_dataset* data = make_data();
+  for (int i = 0; i < 3; ++i) {
+    rs_trainer* trainer = make_trainer(0);
+    double scaled, own, losses[1];
+    rs_fit fit = {.batch = batches[i], .epochs = 1, .target_scale = &scale, .losses = losses, .losses_capacity = 1};
+    REQUIRE(rs_trainer_fit(trainer, data, &fit) == RS_OK);
+    REQUIRE(rs_trainer_evaluate(trainer, data, NULL, &scaled) == RS_OK);
+    REQUIRE(rs_trainer_evaluate(trainer, data, &scale, &own) == RS_OK);
+    REQUIRE(fabs(own / (9 * scaled) - 1) < 1e-6 && fabs(losses[0] / own - 1) < 1e-6);
+    rs_trainer_destroy(trainer);
+  }
+  rs_dataset_destroy(data);
+}
+
 int main(void) {
   REQUIRE(rs_abi_version() == RS_ABI_VERSION);
   trains_to_the_solution();
+  reports_losses_in_the_targets_own_units();
   says_what_is_wrong();
   stops_before_the_loss_overflows();
   printf("trained on %s with %d processors\n", rs_cpu_simd(), rs_cpu_count());

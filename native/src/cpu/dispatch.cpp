@@ -20,7 +20,8 @@ struct Choice {
 const Kernels& choose() {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
   const Choice choices[] = {{&avx512::kKernels, avx512}, {&avx2::kKernels, avx2}, {&baseline::kKernels, true}};
 
   const char* wanted = std::getenv("RINGSTEP_SIMD");

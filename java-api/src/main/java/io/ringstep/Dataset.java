@@ -7,6 +7,7 @@ import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
 import io.ringstep.internal.files.Table;
 import io.ringstep.internal.files.TableReader;
+import java.lang.ref.Reference;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
@@ -206,6 +207,7 @@ public final class Dataset implements AutoCloseable {
 
   void release() {
     handle.release();
+    Reference.reachabilityFence(this);
   }
 
   private <T> T buffers(rs_dataset dataset, BiFunction<FloatBuffer, FloatBuffer, T> use) {

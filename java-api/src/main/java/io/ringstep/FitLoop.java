@@ -25,6 +25,7 @@ final class FitLoop {
   private final long stepsBefore;
   private double[] losses;
   private int epochs;
+  private long steps;
 
   FitLoop(rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore) {
     this.trainer = trainer;
@@ -35,6 +36,11 @@ final class FitLoop {
     this.losses = new double[Math.min(fit.epochs(), LOSSES_PER_SLICE)];
   }
 
+  /** Steps taken so far, however the fit ended. */
+  long steps() {
+    return steps;
+  }
+
   FitResult run() {
     long start = System.nanoTime();
     DoublePointer sliceLosses = new DoublePointer(Native.allocate(losses.length * Double.BYTES));
@@ -43,20 +49,22 @@ final class FitLoop {
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.target_scale(targetScale).seconds(SLICE_SECONDS);
     state.losses(sliceLosses).losses_capacity(losses.length);
+    rs_dataset rows = data.acquire();
     try {
       boolean stopped = false;
       while (state.done() == 0 && !stopped) {
-        slice(state, sliceLosses);
+        slice(rows, state, sliceLosses);
         report(state);
         stopped = cancelled.getAsBoolean();
       }
     } finally {
+      data.release();
       Reference.reachabilityFence(sliceLosses);
       Reference.reachabilityFence(targetScale);
     }
     long samples = state.epoch() * data.rows() + state.row();
     return new FitResult(
-        state.steps(), Arrays.copyOf(losses, epochs), state.done() == 0, samples,
+        steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
         Duration.ofNanos(System.nanoTime() - start));
   }
 
@@ -67,17 +75,13 @@ final class FitLoop {
         : new FloatPointer(Native.allocate(scale.length * Float.BYTES)).put(scale, 0, scale.length);
   }
 
-  private void slice(rs_fit state, DoublePointer sliceLosses) {
-    rs_dataset rows = data.acquire();
-    try {
-      int status = Engine.rs_trainer_fit(trainer, rows, state);
-      if (status == Engine.RS_NON_FINITE) {
-        throw new DivergedException(stepsBefore + state.steps() + 1);
-      }
-      Native.check(status);
-    } finally {
-      data.release();
+  private void slice(rs_dataset rows, rs_fit state, DoublePointer sliceLosses) {
+    int status = Engine.rs_trainer_fit(trainer, rows, state);
+    steps = state.steps();
+    if (status == Engine.RS_NON_FINITE) {
+      throw new DivergedException(stepsBefore + steps + 1);
     }
+    Native.check(status);
     int count = (int) state.losses_count();
     if (epochs + count > losses.length) {
       losses = Arrays.copyOf(losses, (int) Math.min(fit.epochs(), 2L * losses.length));
@@ -87,7 +91,7 @@ final class FitLoop {
   }
 
   private void report(rs_fit state) {
-    long stepsPerEpoch = (data.rows() + fit.batch() - 1) / fit.batch();
+    long stepsPerEpoch = 1 + (data.rows() - 1) / fit.batch();
     double loss = epochs == 0 ? Double.NaN : losses[epochs - 1];
     fit.listener()
         .progress(new Progress(epochs, fit.epochs(), state.steps(), stepsPerEpoch * fit.epochs(), loss));

@@ -26,7 +26,7 @@ public final class Model {
    * @param parameters in the layout of {@link Network#parameters()}
    */
   public Model(Network network, float[] parameters) {
-    this(network, parameters.clone(), null, List.of(), List.of());
+    this(network, parameters, null, List.of(), List.of());
   }
 
   /**

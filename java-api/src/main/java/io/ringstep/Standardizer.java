@@ -106,7 +106,7 @@ public final class Standardizer {
 
   @Override
   public int hashCode() {
-    return Arrays.hashCode(new Object[] {xMean[0], xScale[0], yMean[0], yScale[0]});
+    return Arrays.deepHashCode(new Object[] {xMean, xScale, yMean, yScale});
   }
 
   /** Mean and deviation of each column, in two passes. */

@@ -31,6 +31,7 @@ public final class Trainer implements AutoCloseable {
   private Model model;
   private long steps;
   private volatile boolean cancelled;
+  private volatile boolean closing;
 
   private Trainer(Builder builder) {
     Native.require();
@@ -130,10 +131,16 @@ public final class Trainer implements AutoCloseable {
     requireShape(data);
     synchronized (turn) {
       cancelled = false;
-      FitResult result = call(trainer -> new FitLoop(trainer, data, fit, () -> cancelled, steps).run());
-      steps += result.steps();
-      model = model.withSource(data);
-      return result;
+      return call(
+          trainer -> {
+            FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
+            model = model.withSource(data);
+            try {
+              return loop.run();
+            } finally {
+              steps += loop.steps();
+            }
+          });
     }
   }
 
@@ -197,6 +204,9 @@ public final class Trainer implements AutoCloseable {
       throw new IllegalArgumentException(
           "y has room for " + y.remaining() + " values where " + (long) rows * network.outputs() + " are needed");
     }
+    if (y.isReadOnly()) {
+      throw new IllegalArgumentException("y is read-only");
+    }
     synchronized (turn) {
       if (inPlace(x) && inPlace(y)) {
         Native.check(Engine.rs_trainer_predict(handle.get(), x, rows, y));
@@ -252,7 +262,8 @@ public final class Trainer implements AutoCloseable {
   /** Waits for a call in flight, cancelling a {@link #fit}, then frees everything. */
   @Override
   public void close() {
-    cancel();
+    // Not cancel(): a fit that is about to begin would undo it.
+    closing = true;
     synchronized (turn) {
       handle.close();
     }
