@@ -101,6 +101,17 @@ rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
               data->outputs, inputs, outputs);
 }
 
+// Squares of the scales weigh the loss, in float32.
+rs_status check_scale(const rs_trainer& trainer, const float* target_scale) {
+  for (int32_t o = 0; target_scale && o < trainer.network().outputs(); ++o) {
+    if (!std::isnormal(target_scale[o] * target_scale[o])) {
+      return fail(RS_INVALID_ARGUMENT, "target_scale %g must lie between 1e-18 and 1e18; use other units",
+                  static_cast<double>(target_scale[o]));
+    }
+  }
+  return RS_OK;
+}
+
 rs_status check_fit(const rs_fit* fit, const rs_dataset& data) {
   if (!fit) return fail(RS_INVALID_ARGUMENT, "fit must not be null");
   if (fit->batch < 1 || fit->epochs < 1) return fail(RS_INVALID_ARGUMENT, "batch and epochs must be at least 1");
@@ -209,11 +220,13 @@ rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* 
 rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit* fit) {
   if (rs_status status = check_shape(*trainer, dataset)) return status;
   if (rs_status status = check_fit(fit, *dataset)) return status;
+  if (rs_status status = check_scale(*trainer, fit->target_scale)) return status;
   return guarded("fit", [&] { return trainer->fit(*dataset, *fit); });
 }
 
 rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset, const float* target_scale, double* loss) {
   if (rs_status status = check_shape(*trainer, dataset)) return status;
+  if (rs_status status = check_scale(*trainer, target_scale)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
   return guarded("evaluate", [&] {
     *loss = trainer->evaluate(*dataset, target_scale);

@@ -19,6 +19,9 @@ import java.util.function.BiFunction;
  * not change, so any number of threads and {@link Trainer}s may use one at once.
  */
 public final class Dataset implements AutoCloseable {
+  /** What a view of native memory can hold: its bytes are counted in an int. */
+  private static final int MOST_VALUES = Integer.MAX_VALUE / Float.BYTES;
+
   private final NativeHandle<rs_dataset> handle;
   private final long rows;
   private final int inputs;
@@ -101,7 +104,10 @@ public final class Dataset implements AutoCloseable {
         table.x(), table.y(), table.inputs(), table.outputs(), table.xNames(), table.yNames(), null);
   }
 
-  /** A copy with every column at mean 0 and standard deviation 1, which remembers how. */
+  /**
+   * A copy with every column at mean 0 and standard deviation 1, which remembers how. This dataset
+   * stays open: both are to be closed.
+   */
   public Dataset standardized() {
     return standardized(Standardizer.of(this));
   }
@@ -219,6 +225,10 @@ public final class Dataset implements AutoCloseable {
   private static long rowsOf(FloatBuffer x, FloatBuffer y, int inputs, int outputs) {
     if (inputs < 1 || outputs < 1) {
       throw new IllegalArgumentException("inputs and outputs must be at least 1, but are " + inputs + " and " + outputs);
+    }
+    if (Math.max(x.remaining(), y.remaining()) > MOST_VALUES) {
+      throw new IllegalArgumentException(
+          "x or y has more than " + MOST_VALUES + " values; split them into several datasets");
     }
     long rows = x.remaining() / inputs;
     if (rows * inputs != x.remaining() || rows * outputs != y.remaining() || rows == 0) {

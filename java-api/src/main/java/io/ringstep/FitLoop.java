@@ -16,6 +16,7 @@ import org.bytedeco.javacpp.Loader;
 /** Runs one fit in slices of the engine, short enough to report progress and to be cancelled. */
 final class FitLoop {
   private static final double SLICE_SECONDS = 0.02;
+  private static final long REPORT_NANOS = 15_000_000;
   private static final int LOSSES_PER_SLICE = 4096;
 
   private final rs_trainer trainer;
@@ -26,6 +27,7 @@ final class FitLoop {
   private double[] losses;
   private int epochs;
   private long steps;
+  private long lastReport;
 
   FitLoop(rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore) {
     this.trainer = trainer;
@@ -43,6 +45,7 @@ final class FitLoop {
 
   FitResult run() {
     long start = System.nanoTime();
+    lastReport = start;
     DoublePointer sliceLosses = new DoublePointer(Native.allocate(losses.length * Double.BYTES));
     FloatPointer targetScale = targetScale();
     rs_fit state = new rs_fit(Native.allocate(Loader.sizeof(rs_fit.class)));
@@ -90,7 +93,13 @@ final class FitLoop {
     epochs += count;
   }
 
+  /** Fits of little data end many slices a second by the number of their epochs. */
   private void report(rs_fit state) {
+    long now = System.nanoTime();
+    if (state.done() == 0 && now - lastReport < REPORT_NANOS) {
+      return;
+    }
+    lastReport = now;
     long stepsPerEpoch = 1 + (data.rows() - 1) / fit.batch();
     double loss = epochs == 0 ? Double.NaN : losses[epochs - 1];
     fit.listener()

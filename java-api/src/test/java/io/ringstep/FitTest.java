@@ -56,6 +56,14 @@ class FitTest {
   }
 
   @Test
+  void aListenerIsNotCalledForEverySliceOfAShortEpoch() {
+    List<Progress> reports = new ArrayList<>();
+    FitResult result = fit(Fit.epochs(100_000).batch(100).onProgress(reports::add));
+    long most = 1 + result.duration().toMillis() / 15;
+    assertTrue(reports.size() <= most, reports.size() + " reports, more than " + most);
+  }
+
+  @Test
   void theResultSaysWhatWasDone() {
     FitResult result = fit(Fit.epochs(4).batch(10));
     assertEquals(4, result.epochs());
