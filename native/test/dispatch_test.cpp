@@ -20,7 +20,8 @@ void expect(const char* wanted, const char* expected) {
     } else {
       unsetenv("RINGSTEP_SIMD");
     }
-    CHECK(strcmp(rs_cpu_simd(), expected) == 0, "RINGSTEP_SIMD=%s gives %s, not %s", wanted ? wanted : "", rs_cpu_simd(), expected);
+    const char* simd = rs_cpu_simd();
+    CHECK(strcmp(simd, expected) == 0, "RINGSTEP_SIMD=%s gives %s, not %s", wanted ? wanted : "", simd, expected);
     _exit(0);
   }
   int status = 1;

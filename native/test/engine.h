@@ -30,9 +30,11 @@ inline Dataset random_dataset(int64_t rows, int32_t inputs, int32_t outputs, uin
   return Dataset(dataset);
 }
 
-inline Trainer make_trainer(const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer, int32_t threads) {
+inline Trainer make_trainer(const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer,
+                            int32_t threads) {
   rs_trainer* trainer = nullptr;
-  CHECK_OK(rs_trainer_create(sizes.data(), static_cast<int32_t>(sizes.size()), activation, &optimizer, threads, &trainer));
+  const int32_t count = static_cast<int32_t>(sizes.size());
+  CHECK_OK(rs_trainer_create(sizes.data(), count, activation, &optimizer, threads, &trainer));
   CHECK_OK(rs_trainer_init(trainer, 1));
   return Trainer(trainer);
 }

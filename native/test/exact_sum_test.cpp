@@ -73,7 +73,7 @@ void agrees_with_the_reference(test::Series series, size_t count, Random& random
   first.add(second);
   CHECK(test::same_bits(first.result(), reference.result()), "%s in two parts", name(series, count).c_str());
 
-  for (size_t i = count; i > 1; --i) std::swap(values[i - 1], values[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+  shuffle(values, random);
   expect(reference.result(), values, (name(series, count) + " in another order").c_str());
 }
 

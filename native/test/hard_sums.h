@@ -42,13 +42,19 @@ inline float draw(Series series, Random& random) {
   }
 }
 
+inline void shuffle(std::vector<float>& values, Random& random) {
+  for (size_t i = values.size(); i > 1; --i) {
+    std::swap(values[i - 1], values[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+  }
+}
+
 inline std::vector<float> make_series(Series series, size_t count, Random& random) {
   std::vector<float> values(count);
   for (float& value : values) value = draw(series, random);
   if (series == Series::kCancelling) {
     // All but one value have their opposite.
     for (size_t i = 1; i + 1 < count; i += 2) values[i + 1] = -values[i];
-    for (size_t i = count; i > 1; --i) std::swap(values[i - 1], values[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+    shuffle(values, random);
   }
   return values;
 }

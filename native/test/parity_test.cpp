@@ -60,7 +60,11 @@ void compare(const std::string& name, const Function& f) {
 
 // ---- passes ----
 
-Function gradient_of(const NetworkCase& c, const Rows& rows, int64_t count, decltype(Kernels::block_gradient) Kernels::*kernel) {
+using Gradient = decltype(Kernels::block_gradient);
+using Loss = decltype(Kernels::block_loss);
+using Predict = decltype(Kernels::block_predict);
+
+Function gradient_of(const NetworkCase& c, const Rows& rows, int64_t count, Gradient Kernels::*kernel) {
   return [=, &c](const Kernels& kernels) {
     GuardedArray workspace(kernels.workspace_length(c.view()));
     GuardedArray gradient(rs::cpu::gradient_length(c.network.parameter_count));
@@ -69,14 +73,14 @@ Function gradient_of(const NetworkCase& c, const Rows& rows, int64_t count, decl
   };
 }
 
-Function loss_of(const NetworkCase& c, const Rows& rows, int64_t count, decltype(Kernels::block_loss) Kernels::*kernel) {
+Function loss_of(const NetworkCase& c, const Rows& rows, int64_t count, Loss Kernels::*kernel) {
   return [=, &c](const Kernels& kernels) {
     GuardedArray workspace(kernels.workspace_length(c.view()));
     return Values{(kernels.*kernel)(c.pass(), rows, count, workspace.get())};
   };
 }
 
-Function predictions_of(const NetworkCase& c, const Rows& rows, int64_t count, decltype(Kernels::block_predict) Kernels::*kernel) {
+Function predictions_of(const NetworkCase& c, const Rows& rows, int64_t count, Predict Kernels::*kernel) {
   return [=, &c](const Kernels& kernels) {
     GuardedArray workspace(kernels.workspace_length(c.view()));
     GuardedArray y(count * c.network.outputs());

@@ -7,7 +7,9 @@ namespace {
 
 void expect(uint64_t seed, uint64_t stream, uint64_t counter, const std::array<uint32_t, 4>& expected) {
   const std::array<uint32_t, 4> words = rs::philox(seed, stream, counter);
-  for (size_t i = 0; i < words.size(); ++i) CHECK(words[i] == expected[i], "word %zu is %08x, not %08x", i, words[i], expected[i]);
+  for (size_t i = 0; i < words.size(); ++i) {
+    CHECK(words[i] == expected[i], "word %zu is %08x, not %08x", i, words[i], expected[i]);
+  }
 }
 
 }  // namespace

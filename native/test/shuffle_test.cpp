@@ -51,7 +51,9 @@ void gives_any_position_without_the_others() {
     const int count = first + 5 <= 1000 ? 5 : static_cast<int>(1000 - first);
     for (int i = 0; i < count; ++i) index[i] = first + i;
     shuffle.map(index, count);
-    for (int i = 0; i < count; ++i) CHECK(index[i] == all[static_cast<size_t>(first + i)], "position %lld", static_cast<long long>(first + i));
+    for (int i = 0; i < count; ++i) {
+      CHECK(index[i] == all[static_cast<size_t>(first + i)], "position %d", static_cast<int>(first + i));
+    }
   }
 }
 

@@ -57,7 +57,8 @@ int run_random_jobs(int jobs, uint64_t seed) {
   for (int k = 0; k < jobs; ++k) {
     Job job(random.below(kMostTasks));
     // Mostly few threads, as on a machine that has them; at times more than any.
-    job.run(random.below(20) == 0 ? 1 + static_cast<int>(random.below(kMostThreads)) : 1 + static_cast<int>(random.below(3)));
+    const int most_threads = random.below(20) == 0 ? kMostThreads : 3;
+    job.run(1 + static_cast<int>(random.below(most_threads)));
     helped += job.had_helpers();
   }
   return helped;

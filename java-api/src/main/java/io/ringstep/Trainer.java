@@ -30,7 +30,6 @@ public final class Trainer implements AutoCloseable {
   private final Staging stagedY = new Staging();
   private Model model;
   private long steps;
-  private boolean fitting;
   private volatile boolean cancelled;
   private volatile boolean closing;
 
@@ -136,11 +135,9 @@ public final class Trainer implements AutoCloseable {
           trainer -> {
             FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
             model = model.withSource(data);
-            fitting = true;
             try {
               return loop.run();
             } finally {
-              fitting = false;
               steps += loop.steps();
             }
           });
@@ -265,9 +262,6 @@ public final class Trainer implements AutoCloseable {
   /** Waits for a call in flight, cancelling a {@link #fit}, then frees everything. */
   @Override
   public void close() {
-    if (Thread.holdsLock(turn) && fitting) {
-      throw new IllegalStateException("a listener cannot close the trainer it listens to; it may cancel");
-    }
     // Not cancel(): a fit that is about to begin would undo it.
     closing = true;
     synchronized (turn) {

@@ -78,18 +78,6 @@ class LifecycleTest {
   }
 
   @Test
-  void aListenerCannotCloseItsTrainer() {
-    Network network = Network.of(2, 3, 1);
-    try (Dataset data = Dataset.of(new float[] {0, 1, 1, 0}, new float[] {1, 2}, 2, 1);
-        Trainer trainer = Trainer.of(network, new Sgd(0.01))) {
-      Fit fit = Fit.epochs(1).onProgress(progress -> trainer.close());
-      var e = assertThrows(IllegalStateException.class, () -> trainer.fit(data, fit));
-      assertTrue(e.getMessage().contains("may cancel"), e.getMessage());
-      assertEquals(1, trainer.fit(data, Fit.epochs(1)).steps(), "it is still open");
-    }
-  }
-
-  @Test
   void closingAgainDoesNothing() {
     Trainer trainer = Trainer.of(NETWORK, new Sgd(0.001));
     Dataset data = ROWS.dataset();
