@@ -51,7 +51,7 @@ typedef enum rs_activation {
 typedef enum rs_optimizer_kind { RS_SGD = 0, RS_ADAM = 1, RS_ADAMW = 2 } rs_optimizer_kind;
 
 /* Hyperparameters with PyTorch's names and formulas (torch.optim.SGD, Adam, AdamW). Those that an
- * optimizer does not have are ignored. */
+ * optimizer does not have are ignored. All are used as float32. */
 typedef struct rs_optimizer {
   int32_t kind; /* rs_optimizer_kind */
   double lr;
@@ -114,8 +114,8 @@ RS_API void rs_dataset_destroy(rs_dataset* dataset); /* null is allowed */
 
 /* ---- trainers: a network, its optimizer and their state ---- */
 
-/* `sizes` holds the width of the inputs and of every Linear layer: {10, 20, 1} is
- * Linear(10, 20), activation, Linear(20, 1). `threads` >= 1 bounds the threads of one call, 0 means
+/* `sizes` holds the width of the inputs and of every Linear layer, each from 1 to 4194304: {10, 20, 1}
+ * is Linear(10, 20), activation, Linear(20, 1). At most 2147483647 parameters. `threads` >= 1 bounds the threads of one call, 0 means
  * one for each processor. All parameters are zero: call rs_trainer_init or rs_trainer_set_parameters. */
 RS_API rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation,
                                    const rs_optimizer* optimizer, int32_t threads, rs_trainer** trainer);

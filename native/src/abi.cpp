@@ -42,7 +42,7 @@ rs_status guarded(const char* operation, F f) {
 }
 
 bool is_fraction(double x) { return x >= 0 && x < 1; }
-bool is_non_negative(double x) { return x >= 0 && std::isfinite(x); }
+bool is_non_negative(double x) { return x >= 0 && std::isfinite(static_cast<float>(x)); }
 
 rs_status check_optimizer(const rs_optimizer& o) {
   if (o.kind != RS_SGD && o.kind != RS_ADAM && o.kind != RS_ADAMW) {

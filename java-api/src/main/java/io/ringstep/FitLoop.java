@@ -5,13 +5,13 @@ import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.engine.Engine.rs_trainer;
 import io.ringstep.internal.Native;
-import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.BooleanSupplier;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 
 /** Runs one fit in slices of the engine, short enough to report progress and to be cancelled. */
 final class FitLoop {
@@ -44,14 +44,28 @@ final class FitLoop {
   }
 
   FitResult run() {
+    long lossesAt = Loader.sizeof(rs_fit.class);
+    long scaleAt = lossesAt + (long) losses.length * Double.BYTES;
+    Pointer memory = Native.allocate(scaleAt + (long) data.outputs() * Float.BYTES);
+    try {
+      return run(
+          new rs_fit(memory),
+          new DoublePointer(memory.getPointer(lossesAt)),
+          new FloatPointer(memory.getPointer(scaleAt)));
+    } finally {
+      Pointer.free(memory);
+    }
+  }
+
+  private FitResult run(rs_fit state, DoublePointer sliceLosses, FloatPointer targetScale) {
     long start = System.nanoTime();
     lastReport = start;
-    DoublePointer sliceLosses = new DoublePointer(Native.allocate(losses.length * Double.BYTES));
-    FloatPointer targetScale = targetScale();
-    rs_fit state = new rs_fit(Native.allocate(Loader.sizeof(rs_fit.class)));
+    float[] scale = data.targetScale();
+    if (scale != null) {
+      state.target_scale(targetScale.put(scale, 0, scale.length));
+    }
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
-    state.target_scale(targetScale).seconds(SLICE_SECONDS);
-    state.losses(sliceLosses).losses_capacity(losses.length);
+    state.seconds(SLICE_SECONDS).losses(sliceLosses).losses_capacity(losses.length);
     rs_dataset rows = data.acquire();
     try {
       boolean stopped = false;
@@ -62,20 +76,11 @@ final class FitLoop {
       }
     } finally {
       data.release();
-      Reference.reachabilityFence(sliceLosses);
-      Reference.reachabilityFence(targetScale);
     }
     long samples = state.epoch() * data.rows() + state.row();
     return new FitResult(
         steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
         Duration.ofNanos(System.nanoTime() - start));
-  }
-
-  private FloatPointer targetScale() {
-    float[] scale = data.targetScale();
-    return scale == null
-        ? null
-        : new FloatPointer(Native.allocate(scale.length * Float.BYTES)).put(scale, 0, scale.length);
   }
 
   private void slice(rs_dataset rows, rs_fit state, DoublePointer sliceLosses) {

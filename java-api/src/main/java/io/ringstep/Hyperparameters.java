@@ -5,9 +5,11 @@ final class Hyperparameters {
   private Hyperparameters() {}
 
   static void requireNonNegative(String name, double value) {
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
+    // The engine works in float32, where a number may be infinite that is not in double.
+    boolean finite = Float.isFinite((float) value);
+    if (!(value >= 0 && finite)) {
       throw new IllegalArgumentException(
-          name + " must be a finite number of at least 0, but is " + value);
+          name + " must be a finite number of at least 0, but is " + (finite ? value : Float.toString((float) value)));
     }
   }
 

@@ -12,6 +12,9 @@ import java.util.stream.Collectors;
  * {@code Network.of(10, 20, 1)} is Linear(10→20→1). Immutable.
  */
 public final class Network {
+  /** What the engine's offsets within a tile of rows can reach. */
+  private static final int MOST_UNITS = 1 << 22;
+
   private final int[] sizes;
   private final Activation activation;
   private final List<Parameter> parameters;
@@ -55,8 +58,8 @@ public final class Network {
   /**
    * A network without activations.
    *
-   * @param sizes the number of inputs, then the width of every Linear layer; at least two, each at
-   *     least 1
+   * @param sizes the number of inputs, then the width of every Linear layer; at least two, each from
+   *     1 to 4194304
    */
   public static Network of(int... sizes) {
     if (sizes.length < 2) {
@@ -67,6 +70,10 @@ public final class Network {
       if (size < 1) {
         throw new IllegalArgumentException(
             "network " + text(sizes) + ": every size must be at least 1");
+      }
+      if (size > MOST_UNITS) {
+        throw new IllegalArgumentException(
+            "network " + text(sizes) + ": every size must be at most " + MOST_UNITS);
       }
     }
     return new Network(sizes.clone(), Activation.IDENTITY);

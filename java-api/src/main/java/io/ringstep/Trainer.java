@@ -10,8 +10,10 @@ import java.lang.ref.Reference;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 
 /**
  * A network in training: its parameters, its optimizer's state, and the steps that change them.
@@ -36,17 +38,8 @@ public final class Trainer implements AutoCloseable {
   private Trainer(Builder builder) {
     Native.require();
     network = builder.network;
-    rs_trainer created = new rs_trainer();
-    int[] sizes = network.sizes();
-    Native.check(
-        Engine.rs_trainer_create(
-            sizes,
-            sizes.length,
-            network.activation().ordinal(),
-            settings(builder.optimizer),
-            builder.device.threads(),
-            created));
-    handle = new NativeHandle<>(this, "Trainer", created, Engine::rs_trainer_destroy);
+    rs_trainer created = create(builder);
+    handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY));
     model = builder.model;
     if (model == null) {
       Native.check(Engine.rs_trainer_init(created, builder.seed));
@@ -54,6 +47,34 @@ public final class Trainer implements AutoCloseable {
     } else {
       setParameters(model.parameters());
     }
+  }
+
+  private static rs_trainer create(Builder builder) {
+    int[] sizes = builder.network.sizes();
+    rs_trainer created = new rs_trainer();
+    Pointer memory = Native.allocate(Loader.sizeof(rs_optimizer.class));
+    try {
+      Native.check(
+          Engine.rs_trainer_create(
+              sizes,
+              sizes.length,
+              builder.network.activation().ordinal(),
+              settings(builder.optimizer, new rs_optimizer(memory)),
+              builder.device.threads(),
+              created));
+    } finally {
+      Pointer.free(memory);
+    }
+    return created;
+  }
+
+  /** What frees a trainer; it may know the parts but not the whole, which may be lost by then. */
+  private static Consumer<rs_trainer> destroyer(Staging x, Staging y) {
+    return trainer -> {
+      Engine.rs_trainer_destroy(trainer);
+      x.close();
+      y.close();
+    };
   }
 
   /** A trainer for {@code network} with {@code optimizer}, from random parameters. */
@@ -310,8 +331,7 @@ public final class Trainer implements AutoCloseable {
     return buffer.remaining() > 256 && buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
   }
 
-  private static rs_optimizer settings(Optimizer optimizer) {
-    rs_optimizer settings = new rs_optimizer(Native.allocate(Loader.sizeof(rs_optimizer.class)));
+  private static rs_optimizer settings(Optimizer optimizer, rs_optimizer settings) {
     settings.lr(optimizer.learningRate());
     if (optimizer instanceof Sgd sgd) {
       return settings

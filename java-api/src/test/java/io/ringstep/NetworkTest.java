@@ -62,7 +62,9 @@ class NetworkTest {
     assertRefused("network 10,0,1: every size must be at least 1", 10, 0, 1);
     assertRefused("network -1,1: every size must be at least 1", -1, 1);
     assertRefused("network 100000,100000 has more than 2147483647 parameters", 100_000, 100_000);
-    assertRefused("network 2147483647,2147483647 has more", Integer.MAX_VALUE, Integer.MAX_VALUE);
+    assertRefused("network 4194304,512,1 has more", 4_194_304, 512, 1);
+    assertRefused("network 4194305,1: every size must be at most 4194304", 4_194_305, 1);
+    assertRefused("network 2147483647,2147483647: every size must be at most", Integer.MAX_VALUE, Integer.MAX_VALUE);
     assertThrows(IllegalArgumentException.class, Network::of);
   }
 

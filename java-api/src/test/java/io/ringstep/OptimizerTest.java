@@ -76,6 +76,11 @@ class OptimizerTest {
     assertEquals(optimizer, other.withLearningRate(optimizer.learningRate()));
   }
 
+  @Test
+  void whatIsInfiniteInFloat32IsInfinite() {
+    assertRefused("learning rate must be a finite number of at least 0, but is Infinity", () -> new Sgd(1e39));
+  }
+
   @ParameterizedTest
   @ValueSource(doubles = {-1e-9, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
   void whatMustBeFiniteAndAtLeast0(double value) {

@@ -17,10 +17,11 @@ final class Checks {
     require(value >= 1, option + " must be at least 1, but is " + value);
   }
 
+  /** The engine works in float32, where a number may be infinite that is not as it was given. */
   static void requireNonNegative(String option, double value) {
     require(
-        value >= 0 && value < Double.POSITIVE_INFINITY,
-        option + " must be a finite number of at least 0, but is " + value);
+        value >= 0 && Float.isFinite((float) value),
+        option + " must be a finite number of at least 0, but is " + (float) value);
   }
 
   /** One file for all models, stacked where they are several, or one for each. */

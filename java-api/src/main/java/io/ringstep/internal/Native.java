@@ -2,8 +2,6 @@ package io.ringstep.internal;
 
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
@@ -63,13 +61,17 @@ public final class Native {
   }
 
   /**
-   * Zeroed memory for a struct or an array, freed with the last reference to it.
+   * Zeroed memory for a struct or an array, until {@link Pointer#free}.
    *
-   * <p>JavaCPP's own allocation would count the process's memory each time, take our datasets for a
-   * leak, and fail.
+   * <p>The constructors of JavaCPP's pointers would count the process's memory each time, take our
+   * datasets for a leak, and fail.
    */
-  public static Pointer allocate(int bytes) {
-    return new Pointer(ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder()));
+  public static Pointer allocate(long bytes) {
+    Pointer memory = Pointer.calloc(1, bytes);
+    if (memory == null || memory.isNull()) {
+      throw new RingstepException("out of memory: " + bytes + " bytes for a call of the engine");
+    }
+    return memory;
   }
 
   /** Version of the native engine. */
