@@ -34,7 +34,6 @@ class AlignedBuffer {
 
   float* get() { return data_.get(); }
   const float* get() const { return data_.get(); }
-  int64_t size() const { return count_; }
 
  private:
   struct Free {
