@@ -32,11 +32,10 @@ struct FusedGradient {
 struct LatencyModel {
   // Set by the host.
   float lr;
-  float loss_weight;
-  uint64_t seed;   // of the shuffles
-  int64_t first;   // its rows are the dataset's [first, first + rows)
-  int64_t rows;    // at least 1
-  int64_t batch;   // 1 ... kMostLatencyBatch; an epoch's last batch may be smaller
+  float loss_weight;  // what a squared error counts in the loss, above 0
+  uint64_t seed;      // of the shuffles
+  int64_t first;      // its rows are the dataset's [first, first + rows)
+  int64_t rows;       // at least 1
   // Advanced by the kernel; the host starts them at 0.
   int64_t epoch;
   int64_t row;             // of the epoch, where the next step starts
@@ -53,7 +52,7 @@ struct LatencySteps {
   const float* y;  // [*]
   bool shuffled;   // by Shuffle(seed, epoch, rows), else in the dataset's order
   int32_t inputs, hidden;
-  int64_t batch;         // 1, or any number above 1 where models have such batches
+  int64_t batch;         // 1 ... kMostLatencyBatch; an epoch's last batch may be smaller
   int64_t models;
   LatencyModel* model;   // [models]
   float* parameters;     // [models][parameter_stride]
@@ -69,7 +68,8 @@ struct LatencySteps {
 // One batch's gradient, in the order of LatencySteps: a step of plain SGD with it gives the same bits.
 struct LatencyGradient {
   Rows rows;
-  int64_t batch;  // 1 ... kMostLatencyBatch
+  int64_t batch;  // of the steps
+  int64_t count;  // rows of this one, 1 ... batch
   int32_t inputs, hidden;
   float loss_weight;
   const float* parameters;

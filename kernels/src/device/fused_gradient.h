@@ -21,6 +21,7 @@
 #pragma once
 
 #include "device/fused_shape.h"
+#include "device/reduce_scatter.h"
 #include "device/small_network.h"
 #include "device/tiles.h"
 #include "fused_network.h"
@@ -33,11 +34,11 @@ __global__ __launch_bounds__(128, kFusedCtasPerMultiprocessor) void fused_gradie
   constexpr int kThreads = 128, kWarps = kThreads / 32, kGroups = kThreads / kLanes, kTile = 256, kStages = 2;
   constexpr bool kFactored = A == RS_RELU;
   using Gradient = LaneGradient<kInputs, kUnits, A, kFactored>;
-  constexpr int kGroupValues = kLanes * Gradient::kValues;
+  constexpr int kList = ListOf<kInputs, kUnits>::template kLength<32 / kLanes>, kGroupList = kLanes * kList;
 
   __shared__ __align__(16) float tile_x[kStages][kTile * kInputs];
   __shared__ __align__(16) float tile_y[kStages][kTile];
-  __shared__ float sums[kWarps][kGroupValues];
+  __shared__ float sums[kWarps][kGroupList];
 
   const int thread = static_cast<int>(threadIdx.x);
   const int lane = thread % kLanes, group = thread / kLanes, warp = thread / 32;
@@ -86,22 +87,22 @@ __global__ __launch_bounds__(128, kFusedCtasPerMultiprocessor) void fused_gradie
       stage ^= 1;
     }
 
-    // The groups of a warp: neighbours first, then pairs, then fours. Then the warps, in order.
-    gradient.for_values([&](int k, float& value) {
-#pragma unroll
-      for (int apart = kLanes; apart < 32; apart *= 2) value += __shfl_xor_sync(0xFFFFFFFF, value, apart);
-      if (thread % 32 < kLanes) sums[warp][lane * Gradient::kValues + k] = value;
-    });
+    // The groups of a warp as a tree, then the warps, in order.
+    float list[kList];
+    gradient.list(list);
     gradient.clear();
+    const int start = lane * kList + reduce_scatter<kLanes>(list, thread);
+#pragma unroll
+    for (int k = 0; k < kList * kLanes / 32; ++k) sums[warp][start + k] = list[k];
     __syncthreads();
-    for (int i = thread; i < kGroupValues; i += kThreads) {
+    for (int i = thread; i < kGroupList; i += kThreads) {
       float sum = sums[0][i];
 #pragma unroll
       for (int w = 1; w < kWarps; ++w) sum += sums[w][i];
       sums[0][i] = sum;
     }
     __syncthreads();
-    const GroupGradient<kInputs, kUnits> total = {sums[0], layout};
+    const GroupGradient<kInputs, kUnits, kList> total = {sums[0], layout};
     const int length = layout.length();
     float* out = task.block_gradients + (block - task.begin) * length;
     for (int p = thread; p < length; p += kThreads) {

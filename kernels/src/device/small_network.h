@@ -94,6 +94,16 @@ __device__ __forceinline__ void load_row(const float* from, float (&to)[kCount])
   }
 }
 
+// How what a lane has for its units is listed: of each unit weight1, bias1 and weight2, then bias2 and the loss.
+// kLength is that, rounded up so that the list can be halved once for each bit of the groups in a warp.
+template <int kInputs, int kUnits>
+struct ListOf {
+  static constexpr int kUnit = kInputs + 2, kBias2 = kUnits * kUnit, kLoss = kBias2 + 1;
+
+  template <int kMultiple>
+  static constexpr int kLength = (kLoss + kMultiple) / kMultiple * kMultiple;
+};
+
 // What a lane gathers of the gradient: for its units, and for the output what every lane of the group has.
 //
 // With ReLU, h = z or 0, and the gradient has a factor in common that can wait (kFactored): with m = e where
@@ -103,8 +113,6 @@ __device__ __forceinline__ void load_row(const float* from, float (&to)[kCount])
 template <int kInputs, int kUnits, rs_activation A, bool kFactored>
 struct LaneGradient {
   static_assert(!kFactored || A == RS_RELU, "only there is h = z or 0");
-  static constexpr int kValues = kUnits * (kInputs + 2) + 2;
-
   float weight1[kUnits][kInputs];
   float bias1[kUnits];
   float weight2[kUnits];
@@ -155,34 +163,34 @@ struct LaneGradient {
     }
   }
 
-  // f(k, value) for k = 0 ... kValues - 1, the order of fields, so that they can be handled as a list.
-  template <typename F>
-  __device__ __forceinline__ void for_values(F f) {
-    int k = 0;
+  // All of it as a list: of each unit weight1, bias1 and weight2, then bias2 and the loss, then zeros.
+  template <int kCount>
+  __device__ __forceinline__ void list(float (&values)[kCount]) const {
+    using At = ListOf<kInputs, kUnits>;
 #pragma unroll
     for (int u = 0; u < kUnits; ++u) {
 #pragma unroll
-      for (int i = 0; i < kInputs; ++i) f(k++, weight1[u][i]);
-      f(k++, bias1[u]);
-      if (!kFactored) f(k, weight2[u]);
-      k++;
+      for (int i = 0; i < kInputs; ++i) values[u * At::kUnit + i] = weight1[u][i];
+      values[u * At::kUnit + kInputs] = bias1[u];
+      values[u * At::kUnit + kInputs + 1] = kFactored ? 0.0f : weight2[u];
     }
-    f(k++, bias2);
-    f(k++, loss);
+    values[At::kBias2] = bias2;
+    values[At::kLoss] = loss;
+#pragma unroll
+    for (int k = At::kLoss + 1; k < kCount; ++k) values[k] = 0;
   }
 };
 
-// Where the values of a whole group's gradient lie, kValues for each lane one after the other.
-template <int kInputs, int kUnits>
+// A group's sums: the lists of its lanes, one every kPitch floats.
+template <int kInputs, int kUnits, int kPitch>
 struct GroupGradient {
-  static constexpr int kUnit = kInputs + 2;  // floats of a unit
-  static constexpr int kValues = kUnits * kUnit + 2;
+  using At = ListOf<kInputs, kUnits>;
 
-  const float* values;
+  const float* lists;
   SmallLayout layout;
 
   __device__ __forceinline__ const float* unit(int j) const {
-    return values + j / kUnits * kValues + j % kUnits * kUnit;
+    return lists + j / kUnits * kPitch + j % kUnits * At::kUnit;
   }
 
   // Element p of the gradient vector, 0 in its padding.
@@ -190,8 +198,8 @@ struct GroupGradient {
     if (p < layout.bias1()) return unit(p / layout.inputs)[p % layout.inputs];
     if (p < layout.weight2()) return unit(p - layout.bias1())[kInputs];
     if (p < layout.bias2()) return unit(p - layout.weight2())[kInputs + 1];
-    if (p == layout.bias2()) return values[kValues - 2];
-    return p == layout.loss() ? loss_weight * values[kValues - 1] : 0.0f;
+    if (p == layout.bias2()) return lists[At::kBias2];
+    return p == layout.loss() ? loss_weight * lists[At::kLoss] : 0.0f;
   }
 
   // The same from factored values (LaneGradient).
