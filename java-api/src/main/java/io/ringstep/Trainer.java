@@ -28,6 +28,7 @@ import org.bytedeco.javacpp.Pointer;
  */
 public final class Trainer implements AutoCloseable {
   private final Network network;
+  private final Optimizer optimizer;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
@@ -40,6 +41,7 @@ public final class Trainer implements AutoCloseable {
   private Trainer(Builder builder) {
     Native.require();
     network = builder.network;
+    optimizer = builder.optimizer;
     rs_trainer created = create(builder);
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY));
     model = builder.model;
@@ -155,7 +157,11 @@ public final class Trainer implements AutoCloseable {
       cancelled = false;
       return call(
           trainer -> {
-            FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
+            TrainingFacts facts = new TrainingFacts(network, optimizer, data, fit);
+            Checkpointing checkpoints =
+                new Checkpointing(fit.checkpoints(), facts, parameters -> model.withSource(data).withParameters(parameters));
+            FitLoop loop =
+                new FitLoop(trainer, data, fit, () -> cancelled || closing, steps, checkpoints);
             model = model.withSource(data);
             try {
               return loop.run();
