@@ -177,7 +177,7 @@ public record Environment(
   }
 
   /** How often the group was restarted. */
-  public int attempt() {
+  public static int attempt(Map<String, String> variables) {
     Variables v = new Variables(variables);
     return v.has(ATTEMPT) ? v.number(ATTEMPT, "") : 0;
   }
@@ -192,7 +192,7 @@ public record Environment(
     return TcpRendezvous.join(
         new TcpRendezvous.Config(
             address, blankToNull(variables.get(LISTEN)), rank, worldSize, localRank,
-            variables.getOrDefault(SECRET, ""), deadline(), attempt(), isLaunched(variables)));
+            variables.getOrDefault(SECRET, ""), deadline(), attempt(variables), isLaunched(variables)));
   }
 
   private static String blankToNull(String text) {

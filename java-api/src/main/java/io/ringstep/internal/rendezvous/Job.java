@@ -32,6 +32,7 @@ final class Job {
 
   private final int worldSize;
   private final Duration deadline;
+  private final Duration patience;
   private final long begin;
   private final Rank[] ranks;
   private final Map<String, byte[]> values = new HashMap<>();
@@ -43,10 +44,14 @@ final class Job {
   private Failure failure;
   private String hint = "";
 
-  /** @param now the time from which the ranks have the deadline to arrive */
-  Job(int worldSize, Duration deadline, long now) {
+  /**
+   * @param patience how long a lost connection waits for a better reason, where somebody may know one
+   * @param now the time from which the ranks have the deadline to arrive
+   */
+  Job(int worldSize, Duration deadline, Duration patience, long now) {
     this.worldSize = worldSize;
     this.deadline = deadline;
+    this.patience = patience;
     this.begin = now;
     this.ranks = new Rank[worldSize];
   }
@@ -84,6 +89,7 @@ final class Job {
     }
   }
 
+  /** @param accuser the rank that says so, or {@link CollectiveException#NO_RANK} where the job itself saw it */
   private record Suspicion(int accuser, Failure failure, long due) {}
 
   boolean has(int rank) {
@@ -220,9 +226,17 @@ final class Job {
   }
 
   /** A rank cannot be reached any more, unless it has left. */
-  void lose(int rank, Failure.Kind kind, String reason) {
+  void lose(int rank, Failure.Kind kind, String reason, long now) {
     if (!ranks[rank].left) {
-      fail(kind, rank, name(rank) + " " + reason);
+      int firstReport = 0;
+      while (firstReport < suspicions.size() && suspicions.get(firstReport).accuser == CollectiveException.NO_RANK) {
+        firstReport++;
+      }
+      // Before all reports of ranks: this is seen at first hand.
+      suspicions.add(
+          firstReport,
+          new Suspicion(
+              CollectiveException.NO_RANK, new Failure(kind, rank, name(rank) + " " + reason), now + patience.toNanos()));
     }
   }
 
@@ -232,11 +246,11 @@ final class Job {
   }
 
   private void judge(long now) {
-    if (suspicions.isEmpty() || now - suspicions.get(0).due < 0) {
+    if (suspicions.stream().noneMatch(suspicion -> now - suspicion.due >= 0)) {
       return;
     }
     IntPredicate accuses =
-        rank -> suspicions.stream().anyMatch(suspicion -> suspicion.accuser == rank);
+        rank -> rank >= 0 && suspicions.stream().anyMatch(suspicion -> suspicion.accuser == rank);
     Suspicion likely =
         suspicions.stream()
             .filter(suspicion -> !accuses.test(suspicion.failure.rank()))

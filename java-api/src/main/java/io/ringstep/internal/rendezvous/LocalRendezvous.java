@@ -14,7 +14,7 @@ public final class LocalRendezvous {
   private final List<Runnable> undelivered = new ArrayList<>();
 
   private LocalRendezvous(int worldSize, Duration deadline) {
-    job = new Job(worldSize, deadline, System.nanoTime());
+    job = new Job(worldSize, deadline, Duration.ZERO, System.nanoTime());
   }
 
   /**

@@ -35,6 +35,8 @@ public final class RendezvousServer implements AutoCloseable {
   /** How long the last messages may take to arrive. */
   private static final Duration FAREWELL = Duration.ofSeconds(1);
 
+  private static final Duration LAUNCHER_PATIENCE = Duration.ofMillis(300);
+
   /** Beyond so many connections that have proved nothing yet, the oldest one goes. */
   private static final int MOST_GUESTS = 1024;
 
@@ -91,7 +93,7 @@ public final class RendezvousServer implements AutoCloseable {
     this.proof = new Proof(settings.secret);
     this.facts = Handshake.facts(settings.worldSize, settings.attempt);
     this.pulse = new Pulse(settings.deadline);
-    this.job = new Job(settings.worldSize, settings.deadline, System.nanoTime());
+    this.job = new Job(settings.worldSize, settings.deadline, patience(settings), System.nanoTime());
     listener.configureBlocking(false);
     listener.register(selector, SelectionKey.OP_ACCEPT);
     thread = new Thread(this::run, "ringstep-rendezvous");
@@ -133,6 +135,11 @@ public final class RendezvousServer implements AutoCloseable {
     boolean own = address.isLoopbackAddress() || NetworkInterface.getByInetAddress(address) != null;
     // A name may stand for a service in front of this host, as in Kubernetes.
     return own ? new InetSocketAddress(address, port) : new InetSocketAddress(port);
+  }
+
+  /** A launcher learns how a process ended, a little after its connection did. */
+  private static Duration patience(Settings settings) {
+    return settings.holder == CollectiveException.NO_RANK ? LAUNCHER_PATIENCE : Duration.ZERO;
   }
 
   /** The port it listens at. */
@@ -307,7 +314,7 @@ public final class RendezvousServer implements AutoCloseable {
     Seat seat = seats.get(connection);
     drop(connection);
     if (seat != null) {
-      job.lose(seat.rank, Failure.Kind.DEAD, reason);
+      job.lose(seat.rank, Failure.Kind.DEAD, reason, System.nanoTime());
     }
   }
 
@@ -401,7 +408,7 @@ public final class RendezvousServer implements AutoCloseable {
             connection.send(Message.of(Message.Type.HEARTBEAT));
           }
           if (now - seat.heard > pulse.silenceNanos()) {
-            job.lose(seat.rank, Failure.Kind.SILENT, pulse.silence());
+            job.lose(seat.rank, Failure.Kind.SILENT, pulse.silence(), now);
           }
         });
     job.tick(now);
