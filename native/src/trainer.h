@@ -4,6 +4,10 @@
 // std::runtime_error, with the whole reason, for all else.
 #pragma once
 
+#include <atomic>
+#include <stdexcept>
+
+#include "collective/gradient_sum.h"
 #include "dataset.h"
 #include "network.h"
 #include "ringstep.h"
@@ -34,6 +38,20 @@ struct rs_trainer {
   virtual double evaluate(const rs_dataset& data, const float* target_scale) = 0;
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
+  // Trains with the other ranks of a job from now on, or alone where it is null.
+  virtual void set_communicator(rs::collective::Communicator* communicator, rs::collective::GradientSum::Reduce reduce) {
+    static_cast<void>(reduce);
+    if (communicator) throw std::runtime_error("this engine cannot train with other ranks");
+  }
+
+  // Whether a fit under way shall end; from any thread.
+  void set_stop(bool stop) { stop_.store(stop, std::memory_order_relaxed); }
+
  protected:
+  bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
+
   const rs::Network network_;
+
+ private:
+  std::atomic<bool> stop_{false};
 };
