@@ -3,12 +3,13 @@ package io.ringstep.internal.rendezvous;
 import io.ringstep.CollectiveException;
 import java.io.IOException;
 import java.nio.channels.Selector;
+import java.time.Duration;
 import java.util.List;
 
 /** A rank's connection to the rendezvous, once it is let in, and the thread that serves it. */
 final class TcpLink implements Link {
   /** How long the last message may take to arrive. */
-  private static final long FAREWELL_MILLIS = 2_000;
+  private static final Duration FAREWELL = Duration.ofSeconds(2);
 
   private final Connection connection;
   private final Selector selector;
@@ -56,7 +57,8 @@ final class TcpLink implements Link {
     selector.wakeup();
     joinThread();
     if (server != null) {
-      server.awaitOver(pulse.deadline());
+      // Where the job has failed, some may never leave.
+      server.awaitOver(server.failure().isPresent() ? FAREWELL : pulse.deadline());
       server.close();
     }
   }
@@ -64,7 +66,7 @@ final class TcpLink implements Link {
   private void joinThread() {
     boolean interrupted = Thread.interrupted();
     try {
-      thread.join(2 * FAREWELL_MILLIS);
+      thread.join(2 * FAREWELL.toMillis());
     } catch (InterruptedException e) {
       interrupted = true;
     }
@@ -111,7 +113,7 @@ final class TcpLink implements Link {
   private void waitForEnd() throws IOException {
     connection.flush();
     connection.endOutput();
-    long end = System.nanoTime() + FAREWELL_MILLIS * 1_000_000;
+    long end = System.nanoTime() + FAREWELL.toNanos();
     while (System.nanoTime() < end) {
       selector.select(key -> {}, pulse.tickMillis());
       connection.receive();
