@@ -18,7 +18,7 @@ public final class Checkpoint {
   private final Path file;
   private final CheckpointData data;
 
-  private Checkpoint(Path file, CheckpointData data) {
+  Checkpoint(Path file, CheckpointData data) {
     this.file = file;
     this.data = data;
   }

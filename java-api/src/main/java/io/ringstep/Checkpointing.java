@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.zip.CRC32C;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
@@ -19,45 +20,80 @@ import org.bytedeco.javacpp.Pointer;
 final class Checkpointing implements AutoCloseable {
   private final Fit.Checkpoints options;
   private final TrainingFacts training;
+  private final Communicator communicator;
   private final Function<float[], Model> model;
   private CheckpointDirectory directory;
   private Map<String, String> facts;
   private long lastSteps;
   private long lastEpoch;
 
-  /** @param model the model that has these parameters */
-  Checkpointing(Fit.Checkpoints options, TrainingFacts training, Function<float[], Model> model) {
+  /**
+   * @param communicator the other ranks, or null
+   * @param model the model that has these parameters
+   */
+  Checkpointing(
+      Fit.Checkpoints options, TrainingFacts training, Communicator communicator, Function<float[], Model> model) {
     this.options = options;
     this.training = training;
+    this.communicator = communicator;
     this.model = model;
-    if (options.directory() != null || options.start() != null) {
+    if (options.directory() != null || options.start() != null || communicator != null) {
       facts = training.byName();
     }
   }
 
   /** Puts the trainer where the checkpoint was; empty where the fit begins at its beginning. */
   Optional<Position> resume(rs_trainer trainer) {
-    if (options.start() != null) {
-      CheckpointData data = options.start().data();
-      requireSame(data.settings());
+    Optional<Checkpoint> start = Optional.ofNullable(options.start());
+    if (communicator != null) {
+      communicator.rendezvous().agree("training", facts);
+      start = CheckpointShare.ofRankZero(communicator, start);
+    }
+    if (start.isPresent()) {
+      CheckpointData data = start.get().data();
+      requireSame(start.get());
       restore(trainer, data);
       lastSteps = data.position().steps();
       lastEpoch = data.position().epoch();
     }
-    if (options.directory() != null) {
+    if (communicator != null) {
+      agreeOnStart(trainer);
+    }
+    if (options.directory() != null && (communicator == null || communicator.rank() == 0)) {
       directory = CheckpointDirectory.open(options.directory());
     }
-    return Optional.ofNullable(options.start()).map(start -> start.data().position());
+    return start.map(checkpoint -> checkpoint.data().position());
   }
 
-  private void requireSame(Map<String, String> settings) {
+  /** Ranks that began with other weights would never notice. */
+  private void agreeOnStart(rs_trainer trainer) {
+    CRC32C crc = new CRC32C();
+    for (float parameter : parameters(trainer)) {
+      int bits = Float.floatToRawIntBits(parameter);
+      crc.update(bits);
+      crc.update(bits >>> 8);
+      crc.update(bits >>> 16);
+      crc.update(bits >>> 24);
+    }
+    communicator.rendezvous().agree("start", Map.of("epochs", Integer.toString(training.fit().epochs()),
+        "checksum of the initial weights", Long.toHexString(crc.getValue())));
+  }
+
+  private float[] parameters(rs_trainer trainer) {
+    float[] parameters = new float[training.network().parameterCount()];
+    Native.check(Engine.rs_trainer_get_parameters(trainer, parameters, parameters.length));
+    return parameters;
+  }
+
+  private void requireSame(Checkpoint start) {
+    Map<String, String> settings = start.data().settings();
     Set<String> names = new LinkedHashSet<>(facts.keySet());
     names.addAll(settings.keySet());
     names.removeIf(name -> String.valueOf(settings.get(name)).equals(facts.get(name)));
     if (!names.isEmpty()) {
       String name = names.iterator().next();
       throw new InvalidDataException(
-          options.start().file(), 0, 0,
+          start.file(), 0, 0,
           "is of another training: its " + name + " is " + settings.getOrDefault(name, "not said") + ", where this one's is "
               + facts.getOrDefault(name, "not said") + "; train alike, or name another directory");
     }
@@ -96,8 +132,7 @@ final class Checkpointing implements AutoCloseable {
     }
     lastSteps = position.steps();
     lastEpoch = position.epoch();
-    float[] parameters = new float[training.network().parameterCount()];
-    Native.check(Engine.rs_trainer_get_parameters(trainer, parameters, parameters.length));
+    float[] parameters = parameters(trainer);
     float[] moments = new float[Math.toIntExact(Engine.rs_trainer_state_count(trainer))];
     Pointer memory = Native.allocate(Loader.sizeof(rs_optimizer_state.class));
     try {

@@ -26,14 +26,20 @@ final class FitLoop {
   private final BooleanSupplier cancelled;
   private final long stepsBefore;
   private final Checkpointing checkpoints;
+  private final boolean together;
   private double[] losses;
   private int epochs;
   private long steps;
   private long lastReport;
 
-  /** @param checkpoints how to write and to resume them */
+  /**
+   * @param checkpoints how to write and to resume them
+   * @param together whether other ranks train too, so that an early end must be agreed upon
+   */
   FitLoop(
-      rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore, Checkpointing checkpoints) {
+      rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore, Checkpointing checkpoints,
+      boolean together) {
+    this.together = together;
     this.trainer = trainer;
     this.data = data;
     this.fit = fit;
@@ -72,6 +78,7 @@ final class FitLoop {
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.seconds(SLICE_SECONDS).losses(sliceLosses);
     int lossesPerSlice = losses.length;
+    Engine.rs_trainer_stop(trainer, 0);
     checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
     long samplesBefore = state.epoch() * data.rows() + state.row();
     rs_dataset rows = data.acquire();
@@ -81,7 +88,7 @@ final class FitLoop {
         state.losses_capacity(Math.min(lossesPerSlice, checkpoints.epochsToNext(epochs)));
         slice(rows, state, sliceLosses);
         report(state);
-        stopped = cancelled.getAsBoolean();
+        stopped = isStopped(state);
         if (state.done() != 0 || stopped || checkpoints.isDue(epochs)) {
           checkpoints.write(trainer, position(state));
         }
@@ -93,6 +100,18 @@ final class FitLoop {
     return new FitResult(
         steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
         Duration.ofNanos(System.nanoTime() - start));
+  }
+
+  private boolean isStopped(rs_fit state) {
+    boolean wanted = cancelled.getAsBoolean();
+    if (!together) {
+      return wanted;
+    }
+    if (wanted) {
+      // Heeded by all ranks after the same step, which the result then says.
+      Engine.rs_trainer_stop(trainer, 1);
+    }
+    return state.stopped() != 0;
   }
 
   private void resume(rs_fit state, Position position) {

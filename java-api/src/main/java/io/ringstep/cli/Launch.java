@@ -69,25 +69,33 @@ final class Launch {
               CollectiveException.NO_RANK));
       address = new HostPort(address.host(), held.port());
     }
-    try (RendezvousServer closing = held) {
-      RankGroup started = new RankGroup(held);
-      Map<String, String> shared = shared(address, attempt);
-      List<String> jvm = JvmCommand.of(main, processorsEach());
-      begin(started, held);
-      try {
-        started.startAll(
-            options.processes,
-            localRank -> {
-              if (interrupted) {
-                throw new IOException("interrupted");
-              }
-              return RankProcess.start(
-                  rank(localRank), jvm, options.command, own(shared, localRank), console.err());
-            });
-        return started.await();
-      } finally {
-        started.end();
+    try {
+      return await(held, shared(address, attempt));
+    } finally {
+      if (held != null) {
+        held.close();
       }
+    }
+  }
+
+  private RankGroup.Outcome await(RendezvousServer held, Map<String, String> shared)
+      throws IOException, InterruptedException {
+    RankGroup started = new RankGroup(held);
+    List<String> jvm = JvmCommand.of(main, processorsEach());
+    begin(started, held);
+    try {
+      started.startAll(
+          options.processes,
+          localRank -> {
+            if (interrupted) {
+              throw new IOException("interrupted");
+            }
+            return RankProcess.start(
+                rank(localRank), jvm, options.command, own(shared, localRank), console.err());
+          });
+      return started.await();
+    } finally {
+      started.end();
     }
   }
 

@@ -2,8 +2,9 @@ package io.ringstep.cli;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.ringstep.RingstepException;
 import io.ringstep.Rendezvous;
+import io.ringstep.RingstepException;
+import io.ringstep.internal.rendezvous.Environment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -17,7 +18,7 @@ public final class StandInRank {
 
   public static void main(String[] args) throws Exception {
     Orphan.watch(System.in, System.err);
-    System.exit(run(Integer.parseInt(System.getenv("RANK"))));
+    System.exit(run(Environment.of(System.getenv()).rank()));
   }
 
   private static int run(int rank) throws Exception {

@@ -115,6 +115,11 @@ final class Connection {
     return !bytes.hasRemaining();
   }
 
+  /** How both sides reach each other. */
+  Job.Route route() {
+    return new Job.Route(channel.socket().getInetAddress(), channel.socket().getLocalAddress());
+  }
+
   /** Says that nothing more will be sent. */
   void endOutput() throws IOException {
     channel.shutdownOutput();

@@ -18,6 +18,9 @@ final class Handshake {
   static final int LARGEST_MEMBER_MESSAGE = Rendezvous.MAX_VALUE_BYTES + Message.MOST_OVERHEAD;
 
   static final String CLIENT = "ringstep rank";
+  /** What the key of connections between ranks is derived for. */
+  static final String DATA_PLANE = "ringstep data plane";
+
   static final String SERVER = "ringstep rendezvous";
 
   /** The fact that is put right by waiting: a group that is being restarted. */

@@ -54,10 +54,11 @@ public record HostPort(String host, int port) {
     }
   }
 
-  /** Whether only this host can reach it. */
+  /** Whether only this host can be meant: {@code localhost} or a number, as Debian's hosts call themselves 127.0.1.1. */
   boolean isLoopback() {
     try {
-      return InetAddress.getByName(host).isLoopbackAddress();
+      boolean absolute = host.equals("localhost") || host.matches("127\\.[0-9.]+") || host.indexOf(':') >= 0;
+      return absolute && InetAddress.getByName(host).isLoopbackAddress();
     } catch (UnknownHostException e) {
       return false;
     }

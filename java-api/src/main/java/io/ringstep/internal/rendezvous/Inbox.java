@@ -24,13 +24,19 @@ final class Inbox {
   private final Map<String, Queue<List<byte[]>>> gathered = new HashMap<>();
   private final List<Consumer<CollectiveException>> listeners = new ArrayList<>();
   private boolean started;
+  private String hostAddress = "";
   private boolean closed;
   private Failure failure;
 
   /** Takes a message of the job. */
   void accept(Message message) throws ProtocolException {
     switch (message.type()) {
-      case START -> update(() -> started = true);
+      case START ->
+          update(
+              () -> {
+                started = true;
+                hostAddress = message.name();
+              });
       case VALUE -> {
         byte[] value = message.value(0);
         update(() -> values.put(message.name(), value));
@@ -79,6 +85,11 @@ final class Inbox {
 
   synchronized Optional<Failure> failure() {
     return Optional.ofNullable(failure);
+  }
+
+  /** Known once the job has started. */
+  synchronized String hostAddress() {
+    return hostAddress;
   }
 
   /** From now on nothing can be asked, and no failure is news. */

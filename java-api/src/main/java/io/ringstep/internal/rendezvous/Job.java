@@ -2,6 +2,7 @@ package io.ringstep.internal.rendezvous;
 
 import io.ringstep.CollectiveException;
 import io.ringstep.Rendezvous;
+import java.net.InetAddress;
 import java.net.ProtocolException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -58,14 +59,24 @@ final class Job {
 
   private static final class Rank {
     final String description;
+    final Route route;
     final Consumer<Message> mail;
     boolean left;
 
-    Rank(String description, Consumer<Message> mail) {
+    Rank(String description, Route route, Consumer<Message> mail) {
       this.description = description;
+      this.route = route;
       this.mail = mail;
     }
   }
+
+  /**
+   * How a rank and the job reach each other.
+   *
+   * @param rank the address at which the job sees the rank
+   * @param job the address at which the rank sees the job
+   */
+  record Route(InetAddress rank, InetAddress job) {}
 
   private static final class Wait {
     final TreeSet<Integer> ranks = new TreeSet<>();
@@ -121,13 +132,28 @@ final class Job {
    *
    * @param mail how it gets its messages; must not wait
    */
-  void arrive(int rank, String description, Consumer<Message> mail) {
-    ranks[rank] = new Rank(description, mail);
+  void arrive(int rank, String description, Route route, Consumer<Message> mail) {
+    ranks[rank] = new Rank(description, route, mail);
     arrived++;
     if (failure != null) {
       mail.accept(Message.of(failure));
     } else if (arrived == worldSize) {
-      broadcast(Message.of(Message.Type.START));
+      start();
+    }
+  }
+
+  /** Ranks beside the rendezvous are seen at the loopback address; others reach them where they reach it. */
+  private void start() {
+    Optional<InetAddress> outward =
+        Arrays.stream(ranks)
+            .map(rank -> rank.route)
+            .filter(route -> !route.rank.isLoopbackAddress())
+            .map(Route::job)
+            .findFirst();
+    for (Rank rank : ranks) {
+      InetAddress seen = rank.route.rank;
+      InetAddress address = seen.isLoopbackAddress() ? outward.orElse(seen) : seen;
+      rank.mail.accept(Message.of(Message.Type.START, address.getHostAddress()));
     }
   }
 

@@ -8,6 +8,9 @@ interface Link {
   /** Called now and then while a rank waits. */
   default void tick() {}
 
+  /** A key that all ranks of the job have and nobody else. */
+  byte[] key();
+
   /** Leaves the job in good order, and frees what it holds. Called once. */
   void close();
 }

@@ -1,6 +1,7 @@
 package io.ringstep.internal.rendezvous;
 
 import io.ringstep.Rendezvous;
+import java.net.InetAddress;
 import java.net.ProtocolException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,7 +35,11 @@ public final class LocalRendezvous {
   private Member member(int rank, int worldSize, Duration deadline) {
     Inbox inbox = new Inbox();
     Member member = new Member(rank, worldSize, rank, 0, deadline, inbox, new LocalLink(rank));
-    with(job -> job.arrive(rank, "", message -> undelivered.add(() -> deliver(inbox, message))));
+    InetAddress here = InetAddress.getLoopbackAddress();
+    Job.Route route = new Job.Route(here, here);
+    with(
+        job ->
+            job.arrive(rank, "", route, message -> undelivered.add(() -> deliver(inbox, message))));
     return member;
   }
 
@@ -57,7 +62,7 @@ public final class LocalRendezvous {
     deliveries.forEach(Runnable::run);
   }
 
-  private final class LocalLink implements Link {
+  final class LocalLink implements Link {
     private final int rank;
 
     LocalLink(int rank) {
@@ -79,6 +84,11 @@ public final class LocalRendezvous {
     @Override
     public void tick() {
       with(job -> job.tick(System.nanoTime()));
+    }
+
+    @Override
+    public byte[] key() {
+      return new byte[0];
     }
 
     @Override

@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /** One rank's view of its job, whatever the link. */
-final class Member implements Rendezvous {
+final class Member implements Rendezvous, Endpoint {
   private static final int MOST_KEY_CHARACTERS = 256;
 
   /** How long to wait for a verdict; the job gives one sooner. */
@@ -74,6 +74,21 @@ final class Member implements Rendezvous {
   @Override
   public Duration deadline() {
     return deadline;
+  }
+
+  @Override
+  public boolean isInProcess() {
+    return link instanceof LocalRendezvous.LocalLink;
+  }
+
+  @Override
+  public String hostAddress() {
+    return inbox.hostAddress();
+  }
+
+  @Override
+  public byte[] key() {
+    return link.key();
   }
 
   @Override

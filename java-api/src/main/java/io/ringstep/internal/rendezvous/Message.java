@@ -31,7 +31,7 @@ record Message(Type type, int number, String name, List<byte[]> values) {
     WELCOME,
     /** Server, before it hangs up: the reason; 1 if it may be otherwise soon. */
     REFUSED,
-    /** Server: all ranks are here. */
+    /** Server: all ranks are here; the address at which the others reach this rank's host. */
     START,
     /** Both. */
     HEARTBEAT,

@@ -132,8 +132,8 @@ public final class RendezvousServer implements AutoCloseable {
       return new HostPort(settings.listen, port).resolve();
     }
     InetAddress address = settings.address.resolve().getAddress();
-    boolean own = address.isLoopbackAddress() || NetworkInterface.getByInetAddress(address) != null;
-    // A name may stand for a service in front of this host, as in Kubernetes.
+    // A host may know its own name as an address that others do not, or a name stand for a service in front of it.
+    boolean own = address.isLoopbackAddress() ? settings.address.isLoopback() : NetworkInterface.getByInetAddress(address) != null;
     return own ? new InetSocketAddress(address, port) : new InetSocketAddress(port);
   }
 
@@ -368,7 +368,7 @@ public final class RendezvousServer implements AutoCloseable {
     byte[] deadline = Handshake.bytes(settings.deadline.toNanos());
     connection.send(
         new Message(Message.Type.WELCOME, settings.holder, "", List.of(answer, deadline)));
-    job.arrive(rank, description, connection::send);
+    job.arrive(rank, description, connection.route(), connection::send);
   }
 
   private void refuse(Connection connection, String what, String reason) {

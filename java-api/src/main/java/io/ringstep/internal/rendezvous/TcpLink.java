@@ -18,6 +18,7 @@ final class TcpLink implements Link {
   private final Pulse pulse;
   private final Inbox inbox;
   private final RendezvousServer server;
+  private final byte[] key;
   private final Thread thread;
   private volatile boolean leaving;
 
@@ -27,7 +28,7 @@ final class TcpLink implements Link {
    */
   TcpLink(
       Connection connection, Selector selector, HostPort address, int rank, int holder, Pulse pulse,
-      Inbox inbox, RendezvousServer server) {
+      Inbox inbox, RendezvousServer server, byte[] key) {
     this.connection = connection;
     this.selector = selector;
     this.address = address;
@@ -35,6 +36,7 @@ final class TcpLink implements Link {
     this.pulse = pulse;
     this.inbox = inbox;
     this.server = server;
+    this.key = key;
     thread = new Thread(this::run, "ringstep-rank-" + rank);
     thread.setDaemon(true);
   }
@@ -48,6 +50,11 @@ final class TcpLink implements Link {
   public void send(Message message) {
     connection.send(message);
     selector.wakeup();
+  }
+
+  @Override
+  public byte[] key() {
+    return key.clone();
   }
 
   @Override

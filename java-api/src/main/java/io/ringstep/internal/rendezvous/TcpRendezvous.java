@@ -161,7 +161,8 @@ public final class TcpRendezvous {
     Inbox inbox = new Inbox();
     TcpLink link =
         new TcpLink(
-            connection, selector, config.address, config.rank, welcome.number(), new Pulse(deadline), inbox, server);
+            connection, selector, config.address, config.rank, welcome.number(), new Pulse(deadline), inbox, server,
+            proof.of(Handshake.DATA_PLANE));
     link.start(pending);
     return new Member(
         config.rank, config.worldSize, config.localRank, config.attempt, deadline, inbox, link);
