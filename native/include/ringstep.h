@@ -105,6 +105,13 @@ typedef struct rs_fit {
   int32_t stopped;      /* 1 where it ended because of rs_trainer_stop, on this rank or on another */
 } rs_fit;
 
+/* What an optimizer remembers beside its moments, for checkpoints. */
+typedef struct rs_optimizer_state {
+  int64_t steps;      /* since the parameters were last set; at least 0 */
+  double beta1_power; /* Adam, AdamW: beta1^steps, as the product it was built up as; from 0 to 1 */
+  double beta2_power; /* likewise of beta2 */
+} rs_optimizer_state;
+
 typedef struct rs_dataset rs_dataset;
 typedef struct rs_trainer rs_trainer;
 typedef struct rs_communicator rs_communicator;
@@ -150,6 +157,19 @@ RS_API rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* par
 
 /* From the next step on; the optimizer's state is kept. */
 RS_API rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr);
+
+/* Length of the optimizer's moments: 0 for SGD without momentum; rs_trainer_parameter_count for SGD with
+ * momentum, whose buffer b it is; twice that for Adam and AdamW, the mean gradient m before the mean squared
+ * gradient v, each in the layout of the parameters. */
+RS_API int64_t rs_trainer_state_count(const rs_trainer* trainer);
+
+/* The optimizer's state. With the parameters it is all that the next step depends on: set both, the
+ * parameters first as they forget the state, and training goes on with the same bits. `count` must be
+ * rs_trainer_state_count; `moments` may be null if that is 0. */
+RS_API rs_status rs_trainer_get_state(const rs_trainer* trainer, float* moments, int64_t count,
+                                      rs_optimizer_state* state);
+RS_API rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_t count,
+                                      const rs_optimizer_state* state);
 
 /* One step on x [rows, inputs] and y [rows, outputs]; rows >= 1. A non-finite loss gives
  * RS_NON_FINITE and changes nothing. */

@@ -125,6 +125,16 @@ rs_status check_count(const rs_trainer& trainer, const float* values, int64_t co
               static_cast<long long>(values ? count : 0), static_cast<long long>(needed));
 }
 
+rs_status check_state(const rs_trainer& trainer, const float* moments, int64_t count, const rs_optimizer_state* state) {
+  if (!state) return fail(RS_INVALID_ARGUMENT, "state must not be null");
+  const int64_t needed = trainer.state_count();
+  if (count == needed && (moments || needed == 0)) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "%lld moments where the optimizer has %lld",
+              static_cast<long long>(moments ? count : 0), static_cast<long long>(needed));
+}
+
+bool is_power(double x) { return x >= 0 && x <= 1; }
+
 rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
   const int32_t inputs = trainer.network().inputs(), outputs = trainer.network().outputs();
@@ -222,6 +232,29 @@ rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr) {
   if (!is_non_negative(lr)) return fail(RS_INVALID_ARGUMENT, "lr %g must be finite and at least 0", lr);
   trainer->set_learning_rate(lr);
   return RS_OK;
+}
+
+int64_t rs_trainer_state_count(const rs_trainer* trainer) { return trainer->state_count(); }
+
+rs_status rs_trainer_get_state(const rs_trainer* trainer, float* moments, int64_t count, rs_optimizer_state* state) {
+  if (rs_status status = check_state(*trainer, moments, count, state)) return status;
+  return guarded("get_state", [&] {
+    trainer->get_state(moments, *state);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_t count,
+                               const rs_optimizer_state* state) {
+  if (rs_status status = check_state(*trainer, moments, count, state)) return status;
+  if (state->steps < 0 || !is_power(state->beta1_power) || !is_power(state->beta2_power)) {
+    return fail(RS_INVALID_ARGUMENT, "the optimizer's state has %lld steps and beta powers %g and %g; steps must be at least 0, powers from 0 to 1",
+                static_cast<long long>(state->steps), state->beta1_power, state->beta2_power);
+  }
+  return guarded("set_state", [&] {
+    trainer->set_state(moments, *state);
+    return RS_OK;
+  });
 }
 
 rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {

@@ -27,6 +27,11 @@ struct rs_trainer {
   virtual void set_parameters(const float* parameters) = 0;
   virtual void set_learning_rate(double lr) = 0;
 
+  // Checkpoints; see rs_trainer_get_state.
+  virtual int64_t state_count() const = 0;
+  virtual void get_state(float* moments, rs_optimizer_state& state) const = 0;
+  virtual void set_state(const float* moments, const rs_optimizer_state& state) = 0;
+
   virtual rs_status step(const float* x, const float* y, int64_t rows) = 0;
   virtual double gradient(const float* x, const float* y, int64_t rows, float* gradient) = 0;
   virtual rs_status fit(const rs_dataset& data, rs_fit& fit) = 0;

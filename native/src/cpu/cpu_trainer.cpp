@@ -71,6 +71,14 @@ void Trainer::set_parameters(const float* parameters) {
   optimizer_.reset();
 }
 
+void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
+  optimizer_.get_state(network_.parameter_count, moments, state);
+}
+
+void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
+  optimizer_.set_state(network_.parameter_count, moments, state);
+}
+
 // ---- one step ----
 
 bool Trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }

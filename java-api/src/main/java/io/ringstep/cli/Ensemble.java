@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
 import io.ringstep.Dataset;
 import io.ringstep.Device;
 import io.ringstep.DivergedException;
@@ -11,6 +12,7 @@ import io.ringstep.RingstepException;
 import io.ringstep.Trainer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /** Trains the models of a run on the same rows, one after the other. */
@@ -19,13 +21,17 @@ final class Ensemble {
   private final StartingPoint start;
   private final ProgressDisplay display;
   private final BooleanSupplier interrupted;
+  private final Optional<Checkpoint> checkpoint;
 
+  /** @param checkpoint to go on from */
   Ensemble(
-      TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted) {
+      TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted,
+      Optional<Checkpoint> checkpoint) {
     this.options = options;
     this.start = start;
     this.display = display;
     this.interrupted = interrupted;
+    this.checkpoint = checkpoint;
   }
 
   /** The models that were begun: all of them, unless interrupted. */
@@ -48,7 +54,7 @@ final class Ensemble {
     try (Trainer trainer =
         start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device).build()) {
       Fit fit =
-          options.loop.fit(options.defaults(), k)
+          options.checkpoints.apply(options.loop.fit(options.defaults(), k), checkpoint)
               .onProgress(
                   progress -> {
                     show(k, progress);

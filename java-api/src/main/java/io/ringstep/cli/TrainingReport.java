@@ -1,10 +1,12 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 
@@ -33,6 +35,17 @@ final class TrainingReport {
             + options.loop.describe(options.defaults())
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     say(device.description());
+  }
+
+  /** Says where it goes on, if it does. */
+  void resuming(Optional<Checkpoint> checkpoint) throws IOException {
+    if (checkpoint.isPresent()) {
+      Checkpoint start = checkpoint.get();
+      say("resuming from " + start.file() + ": " + Text.count(start.epoch(), "epoch") + ", "
+          + Text.count(start.steps(), "step") + " done");
+    } else if (options.checkpoints.resumes()) {
+      say("no checkpoint in " + options.checkpoints.directory + " yet: from the beginning");
+    }
   }
 
   /** Says how it went. */

@@ -1,11 +1,14 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
+import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.RingstepException;
 import io.ringstep.internal.ModelFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** One run of {@code ringstep train}: reads, trains, saves, reports. */
 final class TrainingRun {
@@ -33,9 +36,11 @@ final class TrainingRun {
 
   private int train(TrainingData data, StartingPoint start) throws IOException {
     TrainingReport report = new TrainingReport(options, console);
+    Optional<Checkpoint> checkpoint = options.checkpoints.start(console.err());
     report.begin(data, start);
+    report.resuming(checkpoint);
     try (Interrupts interrupts = new Interrupts(console.err())) {
-      TrainingResult result = new TrainingResult(train(data, start, interrupts));
+      TrainingResult result = new TrainingResult(train(data, start, interrupts, checkpoint));
       interrupts.trainingEnded();
       List<Path> saved = save(result);
       if (interrupts.requested()) {
@@ -47,9 +52,12 @@ final class TrainingRun {
     }
   }
 
-  private List<Trained> train(TrainingData data, StartingPoint start, Interrupts interrupts) {
+  private List<Trained> train(
+      TrainingData data, StartingPoint start, Interrupts interrupts, Optional<Checkpoint> checkpoint) {
     try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
-      return new Ensemble(options, start, display, interrupts::requested).train(data.rows());
+      return new Ensemble(options, start, display, interrupts::requested, checkpoint).train(data.rows());
+    } catch (InvalidDataException e) {
+      throw e; // nothing was trained
     } catch (RingstepException e) {
       List<Path> save = options.output.save;
       String untouched = save.isEmpty() ? "" : "; " + TrainingReport.names(save) + " left as it was";
