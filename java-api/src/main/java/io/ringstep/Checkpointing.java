@@ -75,8 +75,13 @@ final class Checkpointing implements AutoCloseable {
       crc.update(bits >>> 16);
       crc.update(bits >>> 24);
     }
-    communicator.rendezvous().agree("start", Map.of("epochs", Integer.toString(training.fit().epochs()),
-        "checksum of the initial weights", Long.toHexString(crc.getValue())));
+    boolean fused = !Native.cpuSimd().equals("baseline");
+    Map<String, String> start =
+        Map.of(
+            "epochs", Integer.toString(training.fit().epochs()),
+            "engine", fused ? "cpu" : "cpu without fused multiply-add",
+            "checksum of the initial weights", Long.toHexString(crc.getValue()));
+    communicator.rendezvous().agree("start", start);
   }
 
   private float[] parameters(rs_trainer trainer) {

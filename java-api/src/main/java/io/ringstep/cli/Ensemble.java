@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
+import io.ringstep.Communicator;
 import io.ringstep.Dataset;
 import io.ringstep.Device;
 import io.ringstep.DivergedException;
@@ -22,16 +23,21 @@ final class Ensemble {
   private final ProgressDisplay display;
   private final BooleanSupplier interrupted;
   private final Optional<Checkpoint> checkpoint;
+  private final Optional<Communicator> ranks;
 
-  /** @param checkpoint to go on from */
+  /**
+   * @param checkpoint to go on from
+   * @param ranks to train with
+   */
   Ensemble(
       TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted,
-      Optional<Checkpoint> checkpoint) {
+      Optional<Checkpoint> checkpoint, Optional<Communicator> ranks) {
     this.options = options;
     this.start = start;
     this.display = display;
     this.interrupted = interrupted;
     this.checkpoint = checkpoint;
+    this.ranks = ranks;
   }
 
   /** The models that were begun: all of them, unless interrupted. */
@@ -51,8 +57,9 @@ final class Ensemble {
   private Trained train(int k, Dataset rows) {
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
     Device device = options.loop.device;
-    try (Trainer trainer =
-        start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device).build()) {
+    Trainer.Builder builder = start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device);
+    ranks.ifPresent(builder::communicator);
+    try (Trainer trainer = builder.build()) {
       Fit fit =
           options.checkpoints.apply(options.loop.fit(options.defaults(), k), checkpoint)
               .onProgress(

@@ -18,7 +18,6 @@ final class Launch {
   private final String secret;
   private final Thread hook = new Thread(this::interrupted, "ringstep-launch-interrupts");
   private RankGroup group;
-  private RendezvousServer server;
   private volatile boolean interrupted;
 
   Launch(LaunchCommand options, Console console) {
@@ -82,7 +81,7 @@ final class Launch {
       throws IOException, InterruptedException {
     RankGroup started = new RankGroup(held);
     List<String> jvm = JvmCommand.of(main, processorsEach());
-    begin(started, held);
+    begin(started);
     try {
       started.startAll(
           options.processes,
@@ -99,9 +98,8 @@ final class Launch {
     }
   }
 
-  private synchronized void begin(RankGroup started, RendezvousServer held) {
+  private synchronized void begin(RankGroup started) {
     group = started;
-    server = held;
   }
 
   private Map<String, String> shared(HostPort address, int attempt) {
@@ -136,15 +134,12 @@ final class Launch {
     return Math.max(1, Runtime.getRuntime().availableProcessors() / options.processes);
   }
 
-  /** SIGINT or SIGTERM: nothing may be left when this process is gone. */
+  /** SIGINT or SIGTERM: the ranks save what they have, and nothing is left when this process is gone. */
   private void interrupted() {
     interrupted = true;
     RankGroup running;
     synchronized (this) {
       running = group;
-      if (server != null) {
-        server.abort("the launch was interrupted");
-      }
     }
     if (running != null) {
       running.end();

@@ -15,8 +15,10 @@ final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
   private final DeviceChoice device;
+  private final RankSession session;
 
-  TrainingReport(TrainCommand options, Console console) {
+  TrainingReport(TrainCommand options, Console console, RankSession session) {
+    this.session = session;
     this.options = options;
     this.console = console;
     this.device = DeviceChoice.of(options.loop.device);
@@ -34,7 +36,7 @@ final class TrainingReport {
         options.optimizer.describe(options.defaults()) + "; "
             + options.loop.describe(options.defaults())
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
-    say(device.description());
+    say(device.description() + session.description());
   }
 
   /** Says where it goes on, if it does. */
@@ -61,12 +63,15 @@ final class TrainingReport {
       say("saved " + names(options.output.save));
     }
     if (options.output.json) {
-      console.println(JsonReport.line(result, device.name()));
+      console.println(JsonReport.line(result, device.name(), session.worldSize()));
     }
   }
 
   /** Says that it ended early. */
   void interrupted(TrainingResult result, List<Path> saved) {
+    if (!session.leads()) {
+      return;
+    }
     console.err().println(
         "ringstep train: interrupted after " + Text.count(result.totalSteps(), "step") + "; "
             + (saved.isEmpty() ? "nothing saved" : "saved " + names(saved)));

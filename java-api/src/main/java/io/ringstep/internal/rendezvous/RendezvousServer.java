@@ -164,11 +164,6 @@ public final class RendezvousServer implements AutoCloseable {
     call(() -> job.fail(Failure.Kind.DEAD, rank, job.name(rank) + " " + reason));
   }
 
-  /** Whoever starts the ranks ends the job. */
-  public void abort(String reason) {
-    call(() -> job.fail(Failure.Kind.BROKEN, CollectiveException.NO_RANK, reason));
-  }
-
   private void call(Runnable change) {
     calls.add(change);
     selector.wakeup();
