@@ -1,5 +1,6 @@
 /** Trains small neural networks fast, from Java. */
 module io.ringstep {
+  requires java.management;
   requires io.ringstep.engine;
   requires org.bytedeco.javacpp;
   requires de.siegmar.fastcsv;

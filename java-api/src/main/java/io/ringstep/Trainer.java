@@ -1,6 +1,7 @@
 package io.ringstep;
 
 import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.engine.Engine.rs_optimizer;
 import io.ringstep.engine.Engine.rs_trainer;
 import io.ringstep.engine.Engine.rs_trainer_options;
@@ -28,6 +29,8 @@ import org.bytedeco.javacpp.Pointer;
  */
 public final class Trainer implements AutoCloseable {
   private final Network network;
+  private final Optimizer optimizer;
+  private final Communicator communicator;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
@@ -40,8 +43,13 @@ public final class Trainer implements AutoCloseable {
   private Trainer(Builder builder) {
     Native.require();
     network = builder.network;
+    optimizer = builder.optimizer;
+    communicator = builder.communicator;
     rs_trainer created = create(builder);
-    handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY));
+    handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
+    if (communicator != null) {
+      join(created);
+    }
     model = builder.model;
     if (model == null) {
       Native.check(Engine.rs_trainer_init(created, builder.seed));
@@ -70,12 +78,26 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** What frees a trainer; it may know the parts but not the whole, which may be lost by then. */
-  private static Consumer<rs_trainer> destroyer(Staging x, Staging y) {
+  private static Consumer<rs_trainer> destroyer(Staging x, Staging y, Communicator communicator) {
     return trainer -> {
       Engine.rs_trainer_destroy(trainer);
+      if (communicator != null) {
+        communicator.release();
+      }
       x.close();
       y.close();
     };
+  }
+
+  /** The communicator stays open until the trainer is closed. */
+  private void join(rs_trainer created) {
+    rs_communicator ranks = communicator.acquire();
+    try {
+      Native.check(Engine.rs_trainer_set_communicator(created, ranks, Engine.RS_REDUCE_EXACT));
+    } catch (RuntimeException e) {
+      handle.close();
+      throw e;
+    }
   }
 
   /** A trainer for {@code network} with {@code optimizer}, from random parameters. */
@@ -134,8 +156,17 @@ public final class Trainer implements AutoCloseable {
     if (status == Engine.RS_NON_FINITE) {
       throw new DivergedException(steps + 1);
     }
-    Native.check(status);
+    check(status);
     steps++;
+  }
+
+  /** What other ranks know of a failure counts. */
+  private void check(int status) {
+    try {
+      Native.check(status);
+    } catch (CollectiveException e) {
+      throw communicator.verdict(e);
+    }
   }
 
   /** The mean loss of the last step, before its update; NaN before the first one. */
@@ -146,8 +177,13 @@ public final class Trainer implements AutoCloseable {
   /**
    * Trains for whole epochs in the engine.
    *
+   * <p>With a {@link Communicator}, all ranks fit alike: what differs is refused. Where one is cancelled
+   * all end, after the same step.
+   *
    * @throws DivergedException if the loss becomes NaN or infinite; the parameters are those of the
    *     last finite step
+   * @throws CollectiveException if another rank fails; the parameters are those of the last step that
+   *     was applied
    */
   public FitResult fit(Dataset data, Fit fit) {
     requireShape(data);
@@ -155,10 +191,18 @@ public final class Trainer implements AutoCloseable {
       cancelled = false;
       return call(
           trainer -> {
-            FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
+            TrainingFacts facts = new TrainingFacts(network, optimizer, data, fit);
+            Checkpointing checkpoints =
+                new Checkpointing(
+                    fit.checkpoints(), facts, communicator, parameters -> model.withSource(data).withParameters(parameters));
+            FitLoop loop =
+                new FitLoop(
+                    trainer, data, fit, () -> cancelled || closing, steps, checkpoints, communicator != null);
             model = model.withSource(data);
             try {
               return loop.run();
+            } catch (CollectiveException e) {
+              throw communicator.verdict(e);
             } finally {
               steps += loop.steps();
             }
@@ -364,6 +408,7 @@ public final class Trainer implements AutoCloseable {
     private final Model model;
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
+    private Communicator communicator;
     private long seed;
 
     private Builder(Network network, Model model) {
@@ -380,6 +425,16 @@ public final class Trainer implements AutoCloseable {
     /** Default: {@link Device#auto()}. */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
+      return this;
+    }
+
+    /**
+     * Trains as one of the ranks of {@code communicator}, which stays the caller's to close, after this
+     * trainer. All ranks make the same calls with the same data; which rank computes which rows is the
+     * engine's business. The parameters have the same bits for any number of ranks.
+     */
+    public Builder communicator(Communicator communicator) {
+      this.communicator = Objects.requireNonNull(communicator, "communicator");
       return this;
     }
 

@@ -24,7 +24,7 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {TrainCommand.class, PredictCommand.class, CompressCommand.class, InfoCommand.class},
+    subcommands = {TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, InfoCommand.class},
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",
     exitCodeListHeading = "%nExit codes:%n",
@@ -43,6 +43,7 @@ public final class Main implements Action {
 
   /** Runs a command and ends the process. */
   public static void main(String[] args) {
+    Orphan.watch(System.in, System.err);
     System.exit(run(new Console(new FileOutputStream(FileDescriptor.out), System.err), args));
   }
 

@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
 import io.ringstep.chart.Chart;
 import io.ringstep.chart.Report;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -18,8 +20,10 @@ final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
   private final DeviceChoice device;
+  private final RankSession session;
 
-  TrainingReport(TrainCommand options, Console console) {
+  TrainingReport(TrainCommand options, Console console, RankSession session) {
+    this.session = session;
     this.options = options;
     this.console = console;
     this.device = DeviceChoice.of(options.loop.device);
@@ -33,7 +37,18 @@ final class TrainingReport {
         options.optimizer.describe(options.defaults()) + "; "
             + options.loop.describe(options.defaults())
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
-    say(device.description());
+    say(device.description() + session.description());
+  }
+
+  /** Says where it goes on, if it does. */
+  void resuming(Optional<Checkpoint> checkpoint) throws IOException {
+    if (checkpoint.isPresent()) {
+      Checkpoint start = checkpoint.get();
+      say("resuming from " + start.file() + ": " + Text.count(start.epoch(), "epoch") + ", "
+          + Text.count(start.steps(), "step") + " done");
+    } else if (options.checkpoints.resumes()) {
+      say("no checkpoint in " + options.checkpoints.directory + " yet: from the beginning");
+    }
   }
 
   /** Says how it went. */
@@ -44,7 +59,7 @@ final class TrainingReport {
       say("saved " + names(options.output.save));
     }
     if (options.output.json) {
-      console.println(JsonReport.line(result, device.name()));
+      console.println(JsonReport.line(result, device.name(), session.worldSize()));
     }
   }
 
@@ -80,6 +95,9 @@ final class TrainingReport {
 
   /** Says that it ended early. */
   void interrupted(TrainingResult result, List<Path> saved) {
+    if (!session.leads()) {
+      return;
+    }
     console.err().println(
         "ringstep train: interrupted after " + Text.count(result.totalSteps(), "step") + "; "
             + (saved.isEmpty() ? "nothing saved" : "saved " + names(saved)));

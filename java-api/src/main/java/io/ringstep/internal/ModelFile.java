@@ -53,10 +53,13 @@ public final class ModelFile {
    * @throws InvalidDataException if the file is missing or malformed
    */
   public static List<Model> loadAll(Path file) {
-    SafetensorsFile content = SafetensorsFile.read(file);
+    return models(file, SafetensorsFile.read(file));
+  }
+
+  static List<Model> models(Path file, SafetensorsFile content) {
     ModelMetadata metadata = ModelMetadata.parse(file, content.metadata());
     try {
-      ModelTensors tensors = new ModelTensors(file, content.tensors());
+      ModelTensors tensors = new ModelTensors(file, CheckpointFile.parameters(content));
       Network network = tensors.network().withActivation(metadata.activation());
       return tensors.parameters(network).stream()
           .map(parameters -> encoded(metadata.model(network, parameters), tensors.encoding()))
@@ -83,6 +86,10 @@ public final class ModelFile {
   }
 
   private static void write(List<Model> models, boolean stacked, Path file) throws IOException {
+    SafetensorsFile.write(file, tensors(models, stacked), ModelMetadata.of(models.get(0)).strings());
+  }
+
+  static List<Tensor> tensors(List<Model> models, boolean stacked) {
     List<float[]> parameters = models.stream().map(Model::parameters).toList();
     Encoding encoding = models.get(0).encoding();
     List<Tensor> tensors = new ArrayList<>();
@@ -96,7 +103,7 @@ public final class ModelFile {
         tensors.add(new Tensor(parameter.name(), shape, data.flip(), TYPES.get(encoding)));
       }
     }
-    SafetensorsFile.write(file, tensors, ModelMetadata.of(models.get(0)).strings());
+    return tensors;
   }
 
   /** Adds whole numbers, and the scale of each of their rows. */
@@ -125,7 +132,7 @@ public final class ModelFile {
     return shape.stream().mapToLong(Integer::longValue).toArray();
   }
 
-  private static FloatBuffer allocate(int floats) {
+  static FloatBuffer allocate(int floats) {
     return ByteBuffer.allocateDirect(Math.multiplyExact(floats, Float.BYTES))
         .order(ByteOrder.nativeOrder())
         .asFloatBuffer();
