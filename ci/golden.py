@@ -109,8 +109,8 @@ def train(case, seed):
     plateau = None
     if case.get("schedule", {}).get("kind") == "plateau":
         s = case["schedule"]
-        plateau = schedules.ReduceLROnPlateau(optimizer, factor=s["factor"], patience=s["patience"], threshold=0,
-                                              threshold_mode="abs", min_lr=s["min_lr"])
+        plateau = schedules.ReduceLROnPlateau(optimizer, factor=s["factor"], patience=s["patience"],
+                                              min_lr=s["min_lr"])
     average, a = None, case.get("average")
     if a:
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(a["decay"]) if a["kind"] == "ema" else None)
