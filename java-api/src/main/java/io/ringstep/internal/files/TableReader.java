@@ -153,7 +153,7 @@ public final class TableReader {
         targets.isEmpty()
             ? Arrays.copyOfRange(others, Math.max(0, width - wanted), width)
             : columns.indexes(targets);
-    if (targets.contains(weights)) {
+    if (weights != null && targets.contains(weights)) {
       throw columns.source().invalid("column " + Source.quote(weights) + " cannot be both a target and the weights");
     }
     if (wanted >= width) {
