@@ -1,6 +1,7 @@
 // The C ABI: checks arguments, and turns C++ exceptions into status codes.
 #include "ringstep.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "cpu/kernels.h"
 #include "cpu/cpu_trainer.h"
 #include "dataset.h"
+#include "probabilities.h"
 #include "shuffle.h"
 #include "thread_pool.h"
 
@@ -113,10 +115,108 @@ rs_status check_options(const rs_trainer_options* options) {
   return RS_OK;
 }
 
-rs_status check_batch(const float* x, const float* y, int64_t rows) {
+// ---- losses, penalties, schedules, averages ----
+
+bool is_positive(double x) { return is_non_negative(x) && static_cast<float>(x) > 0; }
+
+rs_status check_settings(const rs_trainer_options& o) {
+  if (o.loss.kind < RS_MSE || o.loss.kind > RS_CROSS_ENTROPY) {
+    return fail(RS_INVALID_ARGUMENT, "loss kind %d is unknown", o.loss.kind);
+  }
+  if (o.loss.kind == RS_HUBER && !is_positive(o.loss.huber_delta)) {
+    return fail(RS_INVALID_ARGUMENT, "huber_delta %g must be finite and above 0", o.loss.huber_delta);
+  }
+  if (o.loss.kind == RS_CROSS_ENTROPY && o.sizes[o.size_count - 1] < 2) {
+    return fail(RS_INVALID_ARGUMENT, "cross-entropy needs an output for each class, at least two");
+  }
+  if (!is_non_negative(o.shaping.l1)) return fail(RS_INVALID_ARGUMENT, "l1 %g must be finite and at least 0", o.shaping.l1);
+  if (!is_non_negative(o.shaping.clip_norm) || !is_non_negative(o.shaping.clip_value)) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm %g and clip_value %g must be finite and at least 0", o.shaping.clip_norm,
+                o.shaping.clip_value);
+  }
+  if (o.shaping.clip_norm > 0 && o.shaping.clip_value > 0) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm and clip_value exclude each other");
+  }
+  if (!is_fraction(o.dropout) || !std::isfinite(static_cast<float>(1 / (1 - o.dropout)))) {
+    return fail(RS_INVALID_ARGUMENT, "dropout %g must be in [0, 1)", o.dropout);
+  }
+  return RS_OK;
+}
+
+rs::Settings settings_of(const rs_trainer_options& o) {
+  rs::Settings s;
+  s.loss = {static_cast<rs_loss_kind>(o.loss.kind), static_cast<float>(o.loss.huber_delta)};
+  s.l1 = o.shaping.l1;
+  s.clip_norm = o.shaping.clip_norm;
+  s.clip_value = o.shaping.clip_value;
+  s.dropout = o.dropout;
+  s.dropout_seed = o.dropout_seed;
+  return s;
+}
+
+rs_status check_schedule(const rs_fit& fit) {
+  const rs_schedule& s = fit.schedule;
+  if (s.kind < RS_CONSTANT || s.kind > RS_COSINE) return fail(RS_INVALID_ARGUMENT, "schedule kind %d is unknown", s.kind);
+  if (s.kind == RS_STEP_DECAY && (s.step_epochs < 1 || !is_non_negative(s.gamma))) {
+    return fail(RS_INVALID_ARGUMENT, "step_epochs must be at least 1, gamma %g finite and at least 0", s.gamma);
+  }
+  if (s.kind == RS_COSINE && !is_non_negative(s.min_lr)) {
+    return fail(RS_INVALID_ARGUMENT, "min_lr %g must be finite and at least 0", s.min_lr);
+  }
+  if (s.warmup_steps < 0 || !(s.warmup_start >= 0 && s.warmup_start <= 1)) {
+    return fail(RS_INVALID_ARGUMENT, "warmup_steps must be at least 0, warmup_start %g from 0 to 1", s.warmup_start);
+  }
+  if (!is_non_negative(fit.lr_scale)) {
+    return fail(RS_INVALID_ARGUMENT, "lr_scale %g must be finite and at least 0", fit.lr_scale);
+  }
+  return RS_OK;
+}
+
+rs_status check_average(const rs_average& a) {
+  if (a.kind < RS_NO_AVERAGE || a.kind > RS_SWA) return fail(RS_INVALID_ARGUMENT, "average kind %d is unknown", a.kind);
+  if (a.kind == RS_EMA && !is_fraction(a.ema_decay)) {
+    return fail(RS_INVALID_ARGUMENT, "ema_decay %g must be in [0, 1)", a.ema_decay);
+  }
+  if (a.kind == RS_SWA && a.swa_start < 0) return fail(RS_INVALID_ARGUMENT, "swa_start must be at least 0");
+  return RS_OK;
+}
+
+// Classifiers have targets of a certain kind.
+rs_status check_targets(const rs_trainer& trainer, const float* y, int64_t rows) {
+  const rs_loss_kind kind = trainer.settings().loss.kind;
+  const int32_t classes = trainer.network().outputs();
+  if (kind == RS_CROSS_ENTROPY) {
+    for (int64_t i = 0; i < rows; ++i) {
+      if (y[i] >= 0 && y[i] < static_cast<float>(classes) && y[i] == std::floor(y[i])) continue;
+      return fail(RS_INVALID_ARGUMENT, "the target of row %lld is %g; with %d outputs a class is a whole number from 0 to %d",
+                  static_cast<long long>(i), static_cast<double>(y[i]), classes, classes - 1);
+    }
+  } else if (kind == RS_BCE) {
+    for (int64_t i = 0; i < rows * classes; ++i) {
+      if (y[i] >= 0 && y[i] <= 1) continue;
+      return fail(RS_INVALID_ARGUMENT, "a target of row %lld is %g; with binary cross-entropy it is a probability, from 0 to 1",
+                  static_cast<long long>(i / classes), static_cast<double>(y[i]));
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_weights(const rs_dataset& data) {
+  const float* weights = data.weights.get();
+  for (int64_t i = 0; weights && i < data.rows; ++i) {
+    if (weights[i] >= 0 && std::isfinite(weights[i])) continue;
+    return fail(RS_INVALID_ARGUMENT, "the weight of row %lld is %g; it must be finite and at least 0",
+                static_cast<long long>(i), static_cast<double>(weights[i]));
+  }
+  return RS_OK;
+}
+
+// ---- batches and datasets ----
+
+rs_status check_batch(const rs_trainer& trainer, const float* x, const float* y, int64_t rows) {
   if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
   if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
-  return RS_OK;
+  return check_targets(trainer, y, rows);
 }
 
 rs_status check_count(const rs_trainer& trainer, const float* values, int64_t count) {
@@ -138,9 +238,9 @@ bool is_power(double x) { return x >= 0 && x <= 1; }
 
 rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
-  const int32_t inputs = trainer.network().inputs(), outputs = trainer.network().outputs();
+  const int32_t inputs = trainer.network().inputs(), outputs = trainer.target_width();
   if (data->inputs == inputs && data->outputs == outputs) return RS_OK;
-  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network %d and %d", data->inputs,
+  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network and its loss %d and %d", data->inputs,
               data->outputs, inputs, outputs);
 }
 
@@ -162,7 +262,8 @@ rs_status check_fit(const rs_fit* fit, const rs_dataset& data) {
     return fail(RS_INVALID_ARGUMENT, "the position is outside the epochs or the rows");
   }
   if (fit->losses && fit->losses_capacity < 1) return fail(RS_INVALID_ARGUMENT, "losses needs a capacity of at least 1");
-  return RS_OK;
+  if (rs_status status = check_schedule(*fit)) return status;
+  return check_average(fit->average);
 }
 
 }  // namespace
@@ -193,6 +294,20 @@ rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_da
 
 float* rs_dataset_x(rs_dataset* dataset) { return dataset->x.get(); }
 float* rs_dataset_y(rs_dataset* dataset) { return dataset->y.get(); }
+
+rs_status rs_dataset_weights(rs_dataset* dataset, float** weights) {
+  if (!dataset || !weights) return fail(RS_INVALID_ARGUMENT, "dataset and weights must not be null");
+  return guarded("dataset", [&] {
+    if (!dataset->weights.get()) {
+      rs::AlignedBuffer ones(dataset->rows);
+      std::fill_n(ones.get(), dataset->rows, 1.0f);
+      dataset->weights = std::move(ones);
+    }
+    *weights = dataset->weights.get();
+    return RS_OK;
+  });
+}
+
 void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
 
 // ---- trainers ----
@@ -201,9 +316,10 @@ rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trai
   if (!trainer) return fail(RS_INVALID_ARGUMENT, "trainer must not be null");
   *trainer = nullptr;
   if (rs_status status = check_options(options)) return status;
+  if (rs_status status = check_settings(*options)) return status;
   return guarded("trainer", [&] {
     rs::Network network(options->sizes, options->size_count, static_cast<rs_activation>(options->activation));
-    *trainer = new rs::cpu::Trainer(std::move(network), options->optimizer, options->threads);
+    *trainer = new rs::cpu::Trainer(std::move(network), settings_of(*options), options->optimizer, options->threads);
     return RS_OK;
   });
 }
@@ -259,7 +375,7 @@ rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_
 }
 
 rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
   return guarded("step", [&] { return trainer->step(x, y, rows); });
 }
 
@@ -267,7 +383,7 @@ double rs_trainer_loss(const rs_trainer* trainer) { return trainer->last_loss();
 
 rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* y, int64_t rows, float* gradient,
                               int64_t count, double* loss) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
   if (rs_status status = check_count(*trainer, gradient, count)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
   return guarded("gradient", [&] {
@@ -280,6 +396,10 @@ rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit*
   if (rs_status status = check_shape(*trainer, dataset)) return status;
   if (rs_status status = check_fit(fit, *dataset)) return status;
   if (rs_status status = check_scale(*trainer, fit->target_scale)) return status;
+  if (fit->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+    if (rs_status status = check_weights(*dataset)) return status;
+  }
   return guarded("fit", [&] { return trainer->fit(*dataset, *fit); });
 }
 
@@ -287,6 +407,8 @@ rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset, co
   if (rs_status status = check_shape(*trainer, dataset)) return status;
   if (rs_status status = check_scale(*trainer, target_scale)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
+  if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
   return guarded("evaluate", [&] {
     *loss = trainer->evaluate(*dataset, target_scale);
     return RS_OK;
@@ -303,6 +425,34 @@ rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, 
 }
 
 void rs_trainer_stop(rs_trainer* trainer, int32_t stop) { trainer->set_stop(stop != 0); }
+rs_status rs_trainer_probabilities(rs_trainer* trainer, const float* x, int64_t rows, float* y) {
+  if (rs_status status = rs_trainer_predict(trainer, x, rows, y)) return status;
+  rs::to_probabilities(trainer->settings().loss.kind, rows, trainer->network().outputs(), y);
+  return RS_OK;
+}
+
+rs_status rs_trainer_get_average(const rs_trainer* trainer, float* average, int64_t count, int64_t* averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (!averaged) return fail(RS_INVALID_ARGUMENT, "averaged must not be null");
+  *averaged = trainer->averaged();
+  if (*averaged > 0) trainer->get_average(average);
+  return RS_OK;
+}
+
+rs_status rs_trainer_set_average(rs_trainer* trainer, const float* average, int64_t count, int64_t averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (averaged < 0) return fail(RS_INVALID_ARGUMENT, "averaged must be at least 0");
+  return guarded("average", [&] {
+    trainer->set_average(average, averaged);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_swap_average(rs_trainer* trainer) {
+  if (trainer->averaged() == 0) return fail(RS_INVALID_ARGUMENT, "there is no average of the parameters yet");
+  trainer->swap_average();
+  return RS_OK;
+}
 
 rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order) {
   if (rows < 1 || epoch < 0 || !order) return fail(RS_INVALID_ARGUMENT, "rows must be at least 1, epoch at least 0, order not null");

@@ -14,13 +14,14 @@
 #include "parameters.h"
 #include "pause.h"
 #include "ringstep.h"
+#include "schedule.h"
 #include "trainer.h"
 
 namespace rs::cpu {
 
 class Trainer final : public rs_trainer {
  public:
-  Trainer(Network network, const rs_optimizer& optimizer, int threads);
+  Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads);
 
   double last_loss() const override { return last_loss_; }
   void initialize(uint64_t seed) override;
@@ -38,15 +39,22 @@ class Trainer final : public rs_trainer {
   void predict(const float* x, int64_t rows, float* y) override;
   void set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) override;
 
+  int64_t averaged() const override { return averaged_; }
+  void get_average(float* average) const override;
+  void set_average(const float* average, int64_t averaged) override;
+  void swap_average() override;
+
  private:
   NetworkView view() const;
-  Pass pass(const float* loss_weights) const;
+  Pass pass(const float* loss_weights, const float* sample_weights) const;
   std::vector<float> loss_weights(const float* target_scale) const;
-  double mean(double sum, int64_t rows) const;
+  double mean(double sum, double weight) const;
+  double weight_of(int64_t rows, const float* sample_weights) const;
 
   bool takes_small_steps(int64_t rows) const;
   void prepare(int64_t rows);
-  void sum_gradient(const Rows& rows, int64_t count, const float* loss_weights);
+  Dropout next_dropout(int64_t first) const;
+  void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
   int64_t blocks_a_task(const Blocks& blocks) const;
   void block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end);
   void add_blocks(const Blocks& blocks);
@@ -54,11 +62,14 @@ class Trainer final : public rs_trainer {
   void meet_ranks();
   int64_t rows_to_meeting() const;
   bool stops();
-  rs_status train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum);
+  rs_status train(const Pass& p, const Rows& rows, int64_t count, rs_fit& fit);
   rs_status small_steps(const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps);
-  void update(int64_t rows);
-  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights,
-                     Pause& pause);
+  float shape_gradient(double scale);
+  void update(double scale);
+  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const Pass& p,
+                     const Schedule& schedule, Pause& pause);
+  rs_status fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedule& schedule);
+  void add_to_average(double share);
 
   float* workspace(int worker) { return workspaces_[static_cast<size_t>(worker)].get(); }
 
@@ -73,6 +84,8 @@ class Trainer final : public rs_trainer {
   std::vector<AlignedBuffer> workspaces_;  // of each worker
   std::vector<float> unit_weights_;        // [outputs], all 1
   double last_loss_;
+  AlignedBuffer average_;  // [length_], of the parameters, where a fit keeps one
+  int64_t averaged_ = 0;   // parameters it is of
 
   // Null where this trainer is alone.
   std::unique_ptr<collective::GradientSum> ranks_;

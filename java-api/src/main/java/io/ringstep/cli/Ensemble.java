@@ -41,27 +41,40 @@ final class Ensemble {
   }
 
   /** The models that were begun: all of them, unless interrupted. */
-  List<Trained> train(Dataset rows) {
+  List<Trained> train(TrainingData data) {
     List<Trained> trained = new ArrayList<>();
-    for (int k = 0; k < options.loop.models && !interrupted.getAsBoolean(); k++) {
+    for (int k = 0; k < options.models() && !interrupted.getAsBoolean(); k++) {
       try {
-        trained.add(train(k, rows));
+        trained.add(train(k, data.partition(k)));
       } catch (DivergedException e) {
-        String model = options.loop.models > 1 ? "model " + k + ": " : "";
+        String model = options.models() > 1 ? "model " + k + ": " : "";
         throw new RingstepException(model + e.getMessage(), e);
       }
     }
     return trained;
   }
 
-  private Trained train(int k, Dataset rows) {
+  private Trained train(int k, Partition rows) {
+    LossOptions loss = options.loss;
+    long seed = options.loop.seed + k;
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
     Device device = options.loop.device;
-    Trainer.Builder builder = start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device);
+    Trainer.Builder builder =
+        start.builder(k, seed).loss(start.loss()).optimizer(optimizer).device(device).l1(loss.l1).dropout(loss.dropout, seed);
+    if (loss.clipNorm != null) {
+      builder.clipNorm(loss.clipNorm);
+    }
+    if (loss.clipValue != null) {
+      builder.clipValue(loss.clipValue);
+    }
     ranks.ifPresent(builder::communicator);
     try (Trainer trainer = builder.build()) {
+      Fit settings = options.fit(k);
+      if (rows.validation() != null) {
+        settings = options.validation.applyTo(settings.validation(rows.validation()));
+      }
       Fit fit =
-          options.checkpoints.apply(options.loop.fit(options.defaults(), k), checkpoint)
+          options.checkpoints.apply(settings, checkpoint)
               .onProgress(
                   progress -> {
                     show(k, progress);
@@ -69,9 +82,13 @@ final class Ensemble {
                       trainer.cancel();
                     }
                   });
-      FitResult result = trainer.fit(rows, fit);
-      double loss = result.cancelled() ? Double.NaN : finalLoss(trainer, rows, result);
-      return new Trained(trainer.model(), result, loss);
+      FitResult result = trainer.fit(rows.training(), fit);
+      if (result.cancelled()) {
+        return new Trained(trainer.model(), result, Double.NaN, Double.NaN);
+      }
+      double finalLoss = finalLoss(trainer, rows.training(), result);
+      double validated = rows.validation() == null ? Double.NaN : trainer.evaluate(rows.validation());
+      return new Trained(trainer.model(), result, finalLoss, validated);
     }
   }
 
@@ -87,7 +104,7 @@ final class Ensemble {
   private void show(int k, Progress progress) {
     display.update(
         k * progress.totalSteps() + progress.steps(),
-        options.loop.models * progress.totalSteps(),
+        options.models() * progress.totalSteps(),
         progress.loss());
   }
 }

@@ -4,6 +4,7 @@ import com.google.gson.Gson;
 import com.google.gson.JsonParseException;
 import io.ringstep.Activation;
 import io.ringstep.InvalidDataException;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import io.ringstep.Standardizer;
@@ -22,7 +23,12 @@ import java.util.stream.Stream;
  * @param standardizer null where rows are used as they are
  */
 record ModelMetadata(
-    Activation activation, Standardizer standardizer, List<String> inputNames, List<String> targetNames) {
+    Activation activation,
+    Standardizer standardizer,
+    List<String> inputNames,
+    List<String> targetNames,
+    Loss loss,
+    List<String> classNames) {
   private static final String ACTIVATION = "ringstep.activation";
   private static final String X_MEAN = "ringstep.x_mean";
   private static final String X_SCALE = "ringstep.x_scale";
@@ -30,6 +36,9 @@ record ModelMetadata(
   private static final String Y_SCALE = "ringstep.y_scale";
   private static final String INPUTS = "ringstep.inputs";
   private static final String TARGETS = "ringstep.targets";
+  private static final String LOSS = "ringstep.loss";
+  private static final String HUBER_DELTA = "ringstep.huber_delta";
+  private static final String CLASSES = "ringstep.classes";
   private static final Gson GSON = new Gson();
 
   static ModelMetadata of(Model model) {
@@ -37,18 +46,21 @@ record ModelMetadata(
         model.network().activation(),
         model.standardizer().orElse(null),
         model.inputNames(),
-        model.targetNames());
+        model.targetNames(),
+        model.loss(),
+        model.classNames());
   }
 
   /** @param strings the file's {@code __metadata__} */
   static ModelMetadata parse(Path file, Map<String, String> strings) {
     Parser parser = new Parser(file, strings);
     return new ModelMetadata(
-        parser.activation(), parser.standardizer(), parser.names(INPUTS), parser.names(TARGETS));
+        parser.activation(), parser.standardizer(), parser.names(INPUTS), parser.names(TARGETS), parser.loss(),
+        parser.names(CLASSES));
   }
 
   Model model(Network network, float[] parameters) {
-    return new Model(network, parameters, standardizer, inputNames, targetNames);
+    return new Model(network, parameters, standardizer, inputNames, targetNames, loss, classNames);
   }
 
   /** The file's {@code __metadata__}. */
@@ -68,6 +80,15 @@ record ModelMetadata(
     if (!targetNames.isEmpty()) {
       strings.put(TARGETS, GSON.toJson(targetNames));
     }
+    if (!loss.equals(Loss.MSE)) {
+      strings.put(LOSS, loss.toString());
+    }
+    if (loss.kind() == Loss.Kind.HUBER) {
+      strings.put(HUBER_DELTA, Double.toString(loss.delta()));
+    }
+    if (!classNames.isEmpty()) {
+      strings.put(CLASSES, GSON.toJson(classNames));
+    }
     return strings;
   }
 
@@ -78,6 +99,23 @@ record ModelMetadata(
           .filter(activation -> activation.name().equalsIgnoreCase(name))
           .findFirst()
           .orElseThrow(() -> invalid(ACTIVATION, "no activation is called '" + name + "'", null));
+    }
+
+    Loss loss() {
+      String name = strings.getOrDefault(LOSS, "mse");
+      Loss.Kind kind =
+          Arrays.stream(Loss.Kind.values())
+              .filter(known -> known.name().replace('_', '-').equalsIgnoreCase(name))
+              .findFirst()
+              .orElseThrow(() -> invalid(LOSS, "no loss is called '" + name + "'", null));
+      if (kind != Loss.Kind.HUBER) {
+        return new Loss(kind, 1);
+      }
+      try {
+        return Loss.huber(Double.parseDouble(strings.getOrDefault(HUBER_DELTA, "1")));
+      } catch (IllegalArgumentException e) {
+        throw invalid(HUBER_DELTA, "must be a number above 0", e);
+      }
     }
 
     Standardizer standardizer() {

@@ -3,6 +3,7 @@ package io.ringstep.internal.files;
 import de.siegmar.fastcsv.reader.AbstractBaseCsvCallbackHandler;
 import de.siegmar.fastcsv.reader.RecordType;
 import io.ringstep.InvalidDataException;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -13,14 +14,17 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
   private static final int FIRST_CAPACITY = 1 << 14;
 
   private final Source source;
+  private final ClassColumn classes;
   private final List<String> names = new ArrayList<>();
   private final GrowableFloats floats;
   private boolean inHeader = true;
   private boolean allNumbers = true;
   private long rows;
 
-  CsvRows(Source source) {
+  /** @param classes the column that holds classes, or null */
+  CsvRows(Source source, ClassColumn classes) {
     this.source = source;
+    this.classes = classes;
     this.floats = new GrowableFloats(source, FIRST_CAPACITY);
   }
 
@@ -38,6 +42,12 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     while (from < to && isBlank(text[to - 1])) {
       to--;
+    }
+    if (!inHeader && classes != null && classes.isAt(index)) {
+      String cell = new String(text, from, to - from);
+      requireText(cell, index + 1);
+      floats.add(classes.number(cell, line()));
+      return;
     }
     float value = DecimalNumber.parse(text, from, to);
     if (inHeader) {
@@ -57,6 +67,9 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     if (inHeader) {
       checkHeader();
+      if (classes != null) {
+        classes.findIn(names);
+      }
       inHeader = false;
     } else {
       checkWidth(getFieldCount());
@@ -72,7 +85,9 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     if (rows == 0) {
       throw source.invalid("has no rows after its header; add at least one");
     }
-    return new CsvFile(List.copyOf(names), rows, floats.toBuffer());
+    FloatBuffer data = floats.toBuffer();
+    List<String> classNames = classes == null ? List.of() : classes.finish(data, names.size());
+    return new CsvFile(List.copyOf(names), rows, data, classNames);
   }
 
   private void addName(String name, boolean isText) {
