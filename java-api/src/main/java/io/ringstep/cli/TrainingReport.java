@@ -2,11 +2,11 @@ package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
 import io.ringstep.Loss;
+import io.ringstep.Model;
 import io.ringstep.chart.Chart;
 import io.ringstep.chart.Report;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
