@@ -52,6 +52,7 @@ struct BatchWorker {
   Shared& shared;
   SmallLayout layout;
   int thread, threads, lane, groups;
+  unsigned owned;  // bit k: whether place thread + k threads of a group's sums stands for a parameter
   LaneGradient<kInputs, kUnits, A, false> gradient;
 
   __device__ __forceinline__ BatchWorker(Shared& shared, SmallLayout layout)
@@ -60,7 +61,10 @@ struct BatchWorker {
         thread(static_cast<int>(threadIdx.x)),
         threads(static_cast<int>(blockDim.x)),
         lane(thread % kLanes),
-        groups(threads / kLanes) {}
+        groups(threads / kLanes),
+        owned(0) {
+    for (int k = 0, i = thread; i < kGroupList; ++k, i += threads) owned |= unsigned{parameter_at(i) >= 0} << k;
+  }
 
   // The parameter that place i of a group's sums stands for, or -1.
   __device__ __forceinline__ int parameter_at(int i) const {
@@ -225,10 +229,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     failed = !(loss < __uint_as_float(0x7F800000));
     if (failed) break;  // all threads: the loss is the same sum to each
     const float descent = -model.lr, scale = 1.0f / static_cast<float>(rows);
-    for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) {
-      if (worker.parameter_at(i) >= 0) {
-        shared.parameters[i] = fmaf(descent, worker.sum(i) * scale, shared.parameters[i]);
-      }
+    for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
+      if (worker.owned >> k & 1) shared.parameters[i] = fmaf(descent, worker.sum(i) * scale, shared.parameters[i]);
     }
     --left;
     row += rows;
