@@ -13,7 +13,8 @@
 // it adds up. Two barriers a step: sums are written, parameters are updated.
 //
 // Batches of up to 128 rows take 128 threads, larger ones 256: two warps for each scheduler, to fill each other's
-// waits. That leaves 255 registers a thread, of which 168 to 192 are taken.
+// waits (with one lane a sample, 128 are as many as a tile has rows). Either leaves 255 registers a thread: two thread
+// blocks of 128 fit on a multiprocessor.
 //
 // Rows come in tiles of 128, double-buffered; the copy runs one tile ahead of the work, over the ends of steps and
 // epochs.
@@ -31,7 +32,11 @@ namespace rs::gpu {
 
 constexpr int kLatencyThreads = 256, kLatencyTile = 128;
 
-inline int latency_threads(int64_t batch) { return batch <= 128 ? 128 : kLatencyThreads; }
+// No more groups than a tile has rows.
+template <typename Shape>
+int latency_threads(int64_t batch) {
+  return batch <= 128 || Shape::kLanes == 1 ? 128 : kLatencyThreads;
+}
 
 // A thread block at work on one model's batch.
 template <typename Shape, rs_activation A>
@@ -40,6 +45,7 @@ struct BatchWorker {
   using At = ListOf<kInputs, kUnits>;
   static constexpr int kList = At::template kLength<32 / kLanes>, kGroupList = kLanes * kList;
   static constexpr int kWarps = kLatencyThreads / 32;
+  static_assert(kLatencyThreads / 2 <= kLatencyTile, "a round of the groups fits into a tile, see latency_threads");
 
   struct Shared {
     alignas(16) float x[2][kLatencyTile * kInputs];
