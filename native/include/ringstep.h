@@ -231,6 +231,12 @@ RS_API rs_status rs_tcp_communicator_create(const rs_tcp_listener* listener, int
 RS_API rs_status rs_mpi_communicator_create(double deadline_seconds, rs_communicator** communicator);
 RS_API const char* rs_mpi_version(void); /* of the library that would be used; empty, and rs_last_error() says why, if none */
 
+/* NCCL, for ranks that are GPUs: loaded from `file`, or where it is null from what RINGSTEP_NCCL_LIBRARY names, or
+ * else from where the system's loader finds libnccl.so.2. Once a process; needs no GPU. */
+RS_API rs_status rs_nccl_load(const char* file);
+RS_API rs_status rs_nccl_version(int32_t* version); /* 23007 for 2.30.7; loads it where that was not done */
+RS_API rs_status rs_nccl_unique_id(void* id);       /* [128] bytes: made by one rank, needed by all */
+
 RS_API const char* rs_communicator_name(const rs_communicator* communicator); /* "local", "tcp" or "mpi" */
 RS_API int32_t rs_communicator_rank(const rs_communicator* communicator);
 RS_API int32_t rs_communicator_size(const rs_communicator* communicator);

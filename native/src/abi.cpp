@@ -10,6 +10,7 @@
 
 #include "collective/local.h"
 #include "collective/mpi.h"
+#include "collective/nccl_library.h"
 #include "collective/tcp.h"
 #include "cpu/kernels.h"
 #include "cpu/cpu_trainer.h"
@@ -19,7 +20,7 @@
 
 namespace {
 
-thread_local char last_error[256] = "";
+thread_local char last_error[512] = "";
 
 __attribute__((format(printf, 2, 3))) rs_status fail(rs_status status, const char* format, ...) {
   va_list arguments;
@@ -412,6 +413,30 @@ const char* rs_mpi_version(void) {
     return RS_OK;
   });
   return version.c_str();
+}
+
+rs_status rs_nccl_load(const char* file) {
+  return guarded("nccl", [&] {
+    rs::collective::load_nccl(file);
+    return RS_OK;
+  });
+}
+
+rs_status rs_nccl_version(int32_t* version) {
+  if (!version) return fail(RS_INVALID_ARGUMENT, "version must not be null");
+  return guarded("nccl", [&] {
+    *version = rs::collective::nccl_version();
+    return RS_OK;
+  });
+}
+
+rs_status rs_nccl_unique_id(void* id) {
+  if (!id) return fail(RS_INVALID_ARGUMENT, "id must not be null");
+  return guarded("nccl", [&] {
+    const rs::collective::NcclId made = rs::collective::make_nccl_id();
+    std::memcpy(id, &made, sizeof made);
+    return RS_OK;
+  });
 }
 
 const char* rs_communicator_name(const rs_communicator* communicator) { return communicator->ranks->name(); }
