@@ -1,22 +1,16 @@
 package io.ringstep.cli;
 
-<<<<<<< HEAD
 import io.ringstep.Checkpoint;
-=======
 import io.ringstep.chart.Chart;
 import io.ringstep.chart.Report;
->>>>>>> main
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-<<<<<<< HEAD
-import java.util.Optional;
-=======
 import java.util.Map;
->>>>>>> main
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
