@@ -24,7 +24,9 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, InfoCommand.class},
+    subcommands = {
+      TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, InfoCommand.class
+    },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",
     exitCodeListHeading = "%nExit codes:%n",

@@ -50,6 +50,8 @@ final class OutputOptions {
   /** Of several ranks, one saves and reports. */
   void silence() {
     save = List.of();
+    plot = null;
+    report = null;
     json = false;
     quiet = true;
   }
