@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Activation;
+import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Encoding;
 import io.ringstep.Loss;
@@ -32,6 +33,8 @@ final class Converters {
         .registerConverter(Loss.Kind.class, text -> word(text, Loss.Kind.values()))
         .registerConverter(
             ScheduleOptions.Kind.class, text -> word(text, ScheduleOptions.Kind.values()))
+        .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))
+        .registerConverter(Communicator.Reduction.class, text -> word(text, Communicator.Reduction.values()))
         .registerConverter(Network.class, Converters::network)
         .registerConverter(Device.class, Converters::device);
   }

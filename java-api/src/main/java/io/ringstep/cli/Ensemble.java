@@ -67,7 +67,7 @@ final class Ensemble {
     if (loss.clipValue != null) {
       builder.clipValue(loss.clipValue);
     }
-    ranks.ifPresent(builder::communicator);
+    ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
     try (Trainer trainer = builder.build()) {
       Fit settings = options.fit(k);
       if (rows.validation() != null) {
