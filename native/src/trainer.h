@@ -1,7 +1,7 @@
 // A network in training, whatever it runs on: what the C ABI needs of an engine. cpu/cpu_trainer.h is the CPU's.
 //
 // Arguments are checked before they come here. The functions throw std::bad_alloc where memory runs out and
-// std::runtime_error, with the whole reason, for all else.
+// rs::DeviceError or std::runtime_error, with the whole reason, for all else.
 #pragma once
 
 #include "dataset.h"
@@ -16,6 +16,9 @@ struct rs_trainer {
   rs_trainer& operator=(const rs_trainer&) = delete;
 
   const rs::Network& network() const { return network_; }
+
+  // What computes a step on `batch` rows, in a word.
+  virtual const char* path(int64_t batch) const = 0;
 
   virtual double last_loss() const = 0;
   virtual void initialize(uint64_t seed) = 0;

@@ -68,6 +68,10 @@ void Trainer::set_parameters(const float* parameters) {
 
 bool Trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
 
+const char* Trainer::path(int64_t batch) const {
+  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : "batch";
+}
+
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
   if (rows < kRowPathBatch) return;

@@ -1,12 +1,12 @@
 package io.ringstep.cli;
 
 import io.ringstep.Dataset;
-import io.ringstep.Device;
 import io.ringstep.DivergedException;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Optimizer;
 import io.ringstep.Progress;
+import io.ringstep.ProgressListener;
 import io.ringstep.RingstepException;
 import io.ringstep.Trainer;
 import java.util.ArrayList;
@@ -44,19 +44,19 @@ final class Ensemble {
 
   private Trained train(int k, Dataset rows) {
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
-    Device device = options.loop.device;
+    Fit fit = options.loop.fit(options.defaults(), k);
     try (Trainer trainer =
-        start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device).build()) {
-      Fit fit =
-          options.loop.fit(options.defaults(), k)
-              .onProgress(
-                  progress -> {
-                    show(k, progress);
-                    if (interrupted.getAsBoolean()) {
-                      trainer.cancel();
-                    }
-                  });
-      FitResult result = trainer.fit(rows, fit);
+        options.loop.place(start.builder(k, options.loop.seed + k).optimizer(optimizer))
+            .expecting(rows.rows(), fit)
+            .build()) {
+      ProgressListener listener =
+          progress -> {
+            show(k, progress);
+            if (interrupted.getAsBoolean()) {
+              trainer.cancel();
+            }
+          };
+      FitResult result = trainer.fit(rows, fit.onProgress(listener));
       double loss = result.cancelled() ? Double.NaN : finalLoss(trainer, rows, result);
       return new Trained(trainer.model(), result, loss);
     }

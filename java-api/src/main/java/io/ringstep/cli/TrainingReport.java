@@ -12,12 +12,11 @@ import java.util.stream.Collectors;
 final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
-  private final DeviceChoice device;
+  private DeviceChoice device;
 
   TrainingReport(TrainCommand options, Console console) {
     this.options = options;
     this.console = console;
-    this.device = DeviceChoice.of(options.loop.device);
   }
 
   /** Says what is about to be trained. */
@@ -32,6 +31,10 @@ final class TrainingReport {
         options.optimizer.describe(options.defaults()) + "; "
             + options.loop.describe(options.defaults())
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
+    device =
+        DeviceChoice.of(
+            options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
+            data.rows().rows(), options.loop.fit(options.defaults(), 0));
     say(device.description());
   }
 

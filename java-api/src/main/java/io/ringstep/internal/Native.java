@@ -1,5 +1,8 @@
 package io.ringstep.internal;
 
+import io.ringstep.CudaException;
+import io.ringstep.CudaFatalException;
+import io.ringstep.CudaOutOfMemoryException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
 import org.bytedeco.javacpp.Loader;
@@ -37,7 +40,7 @@ public final class Native {
   }
 
   /** The outer message seldom names the culprit, so all of them are given. */
-  private static String reasons(Throwable failure) {
+  static String reasons(Throwable failure) {
     StringBuilder text = new StringBuilder(String.valueOf(failure.getMessage()));
     for (Throwable cause = failure.getCause(); cause != null; cause = cause.getCause()) {
       text.append("; ").append(cause.getMessage());
@@ -56,6 +59,9 @@ public final class Native {
     String reason = Engine.rs_last_error().getString();
     return switch (status) {
       case Engine.RS_INVALID_ARGUMENT -> new IllegalArgumentException(reason);
+      case Engine.RS_CUDA -> new CudaException(reason);
+      case Engine.RS_CUDA_OUT_OF_MEMORY -> new CudaOutOfMemoryException(reason);
+      case Engine.RS_CUDA_FATAL -> new CudaFatalException(reason);
       default -> new RingstepException(reason);
     };
   }
