@@ -3,12 +3,19 @@
 // GPU thread draw the same numbers.
 #pragma once
 
-#include <array>
 #include <cstdint>
+
+#include "device.h"
 
 namespace rs {
 
-inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter) {
+struct PhiloxWords {
+  uint32_t word[4];
+
+  RS_HOST_DEVICE uint32_t operator[](uint64_t i) const { return word[i]; }
+};
+
+RS_HOST_DEVICE inline PhiloxWords philox(uint64_t seed, uint64_t stream, uint64_t counter) {
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(stream), c3 = static_cast<uint32_t>(stream >> 32);
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
@@ -21,7 +28,7 @@ inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t c
     k0 += 0x9E3779B9;
     k1 += 0xBB67AE85;
   }
-  return {c0, c1, c2, c3};
+  return {{c0, c1, c2, c3}};
 }
 
 // What a stream of random numbers is for: streams of one seed never overlap.

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "device.h"
 #include "philox.h"
 
 // Code compiled for one instruction set uses this too: it must get its own copy.
@@ -37,8 +38,15 @@ struct Shuffle {
     }
   }
 
-  // From positions in the epoch to rows, in place; both are in [0, rows).
-  RS_ALWAYS_INLINE void map(int64_t* index, int count) const {
+  // From a position in the epoch to a row; both are in [0, rows).
+  RS_HOST_DEVICE RS_ALWAYS_INLINE int64_t at(int64_t position) const {
+    uint64_t row = permute(static_cast<uint64_t>(position));
+    while (row >= rows) row = permute(row);
+    return static_cast<int64_t>(row);
+  }
+
+  // From positions in the epoch to rows, in place.
+  RS_HOST_DEVICE RS_ALWAYS_INLINE void map(int64_t* index, int count) const {
     for (int i = 0; i < count; ++i) index[i] = static_cast<int64_t>(permute(static_cast<uint64_t>(index[i])));
     for (int i = 0; i < count; ++i) {
       while (static_cast<uint64_t>(index[i]) >= rows) {
@@ -48,7 +56,7 @@ struct Shuffle {
   }
 
  private:
-  RS_ALWAYS_INLINE uint64_t permute(uint64_t value) const {
+  RS_HOST_DEVICE RS_ALWAYS_INLINE uint64_t permute(uint64_t value) const {
     const uint32_t left_mask = mask(left_bits), right_mask = mask(right_bits);
     uint32_t left = static_cast<uint32_t>(value >> right_bits);
     uint32_t right = static_cast<uint32_t>(value) & right_mask;
@@ -59,10 +67,10 @@ struct Shuffle {
     return uint64_t{left} << right_bits | right;
   }
 
-  RS_ALWAYS_INLINE static uint32_t mask(int bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
+  RS_HOST_DEVICE RS_ALWAYS_INLINE static uint32_t mask(int bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
 
   // MurmurHash3's finalizer: every input bit reaches every output bit.
-  RS_ALWAYS_INLINE static uint32_t mix(uint32_t h) {
+  RS_HOST_DEVICE RS_ALWAYS_INLINE static uint32_t mix(uint32_t h) {
     h ^= h >> 16;
     h *= 0x85EBCA6B;
     h ^= h >> 13;
