@@ -18,6 +18,7 @@ std::string mebibytes(uint64_t bytes) { return std::to_string((bytes + (1 << 20)
 }  // namespace
 
 DeviceScope::DeviceScope(int device) {
+  if (is_lost(device)) throw DeviceError(RS_CUDA_FATAL, "the GPU was lost before: " + why_lost(device));
   check(cudaGetDevice(&before_), "finding the current device", device);
   if (before_ == device) return;
   check(cudaSetDevice(device), "selecting the device", device);
@@ -46,6 +47,7 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   DeviceScope scope(ordinal);
   // The first use of a device makes its context, which is where a broken or busy one shows.
   check(cudaFree(nullptr), "starting the device", ordinal);
+  check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, ordinal), "asking for its size", ordinal);
   int has_pools = 0;
   check(cudaDeviceGetAttribute(&has_pools, cudaDevAttrMemoryPoolsSupported, ordinal), "asking for memory pools", ordinal);
   if (!has_pools) return;
@@ -85,7 +87,7 @@ void Device::fail_allocation(int64_t bytes, const char* what) const {
 }
 
 void Device::free(void* memory, cudaStream_t stream) noexcept {
-  if (!memory) return;
+  if (!memory || is_lost(ordinal_)) return;  // to free from a device that hangs would hang
   pool_ ? cudaFreeAsync(memory, stream) : cudaFree(memory);
 }
 

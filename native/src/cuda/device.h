@@ -8,7 +8,7 @@
 
 namespace rs::cuda {
 
-// Makes a device the calling thread's until it goes out of scope.
+// Makes a device the calling thread's until it goes out of scope. Throws a DeviceError if it was lost.
 class DeviceScope {
  public:
   explicit DeviceScope(int device);
@@ -27,6 +27,7 @@ class Device {
   static Device& get(int ordinal);
 
   int ordinal() const { return ordinal_; }
+  int multiprocessors() const { return multiprocessors_; }
 
   // Memory in the order of `stream`. Where it runs out, what the pool holds back is given up first. Throws a
   // DeviceError that says how much was asked for and how much there is.
@@ -38,6 +39,7 @@ class Device {
   [[noreturn]] void fail_allocation(int64_t bytes, const char* what) const;
 
   const int ordinal_;
+  int multiprocessors_ = 1;
   cudaMemPool_t pool_ = nullptr;  // ours alone, so that other users' settings stay as they are
 };
 

@@ -1,5 +1,9 @@
 #include "cuda/error.h"
 
+#include <array>
+#include <atomic>
+#include <mutex>
+
 #include "device_error.h"
 
 namespace rs::cuda {
@@ -23,7 +27,27 @@ const char* remedy(cudaError_t code) {
   }
 }
 
+// CUDA numbers far fewer devices.
+constexpr size_t kMostDevices = 1024;
+std::array<std::atomic<bool>, kMostDevices> lost{};
+std::array<std::string, kMostDevices> reasons;
+std::mutex reasons_lock;
+
 }  // namespace
+
+void lose(int device, const std::string& why) {
+  const std::lock_guard<std::mutex> guard(reasons_lock);
+  std::string& reason = reasons[static_cast<size_t>(device)];
+  if (reason.empty()) reason = why;
+  lost[static_cast<size_t>(device)] = true;
+}
+
+std::string why_lost(int device) {
+  const std::lock_guard<std::mutex> guard(reasons_lock);
+  return reasons[static_cast<size_t>(device)];
+}
+
+bool is_lost(int device) noexcept { return lost[static_cast<size_t>(device)]; }
 
 bool is_fatal(cudaError_t code) {
   switch (code) {
@@ -57,7 +81,9 @@ void check(cudaError_t code, const char* operation, int device) {
   const rs_status status = is_fatal(code) ? RS_CUDA_FATAL
                            : code == cudaErrorMemoryAllocation ? RS_CUDA_OUT_OF_MEMORY
                                                                : RS_CUDA;
-  throw DeviceError(status, describe(code, operation, device));
+  const std::string text = describe(code, operation, device);
+  if (status == RS_CUDA_FATAL) lose(device, text);
+  throw DeviceError(status, text);
 }
 
 }  // namespace rs::cuda

@@ -11,6 +11,13 @@ namespace rs::cuda {
 // those of other threads.
 bool is_fatal(cudaError_t code);
 
+// Remembers that a device cannot be used any more, and why.
+void lose(int device, const std::string& why);
+
+// Why a device was lost; "" while it can be used.
+std::string why_lost(int device);
+bool is_lost(int device) noexcept;
+
 // "cuda:0: copying rows failed: cudaErrorInvalidValue (invalid argument)" and, where there is one, a remedy.
 std::string describe(cudaError_t code, const char* operation, int device);
 

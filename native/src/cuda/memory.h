@@ -39,9 +39,12 @@ class DeviceArray {
   T* get() const { return data_; }
   int64_t count() const { return count_; }
 
-  // Makes room for `count` values; what it holds is lost if that takes new memory, and kept if there is none.
-  void reserve(Device& device, int64_t count, const char* what, cudaStream_t stream) {
-    if (count > count_) *this = DeviceArray(device, count, what, stream);
+  // Makes room for `count` values. True if that took new memory: then what it held is lost. Where there is none, it
+  // is as it was.
+  bool reserve(Device& device, int64_t count, const char* what, cudaStream_t stream) {
+    if (count <= count_) return false;
+    *this = DeviceArray(device, count, what, stream);
+    return true;
   }
 
   void clear() {
@@ -80,13 +83,15 @@ class PinnedArray {
   static_assert(std::is_trivially_copyable<T>::value, "copied as bytes");
 
  public:
-  PinnedArray(int device, int64_t count, const char* what) : count_(count) {
+  PinnedArray(int device, int64_t count, const char* what) : device_(device), count_(count) {
     void* memory = nullptr;
     check(cudaHostAlloc(&memory, static_cast<size_t>(count) * sizeof(T), cudaHostAllocDefault), what, device);
     std::memset(memory, 0, static_cast<size_t>(count) * sizeof(T));
     data_ = static_cast<T*>(memory);
   }
-  ~PinnedArray() { cudaFreeHost(data_); }
+  ~PinnedArray() {
+    if (!is_lost(device_)) cudaFreeHost(data_);
+  }
   PinnedArray(const PinnedArray&) = delete;
   PinnedArray& operator=(const PinnedArray&) = delete;
 
@@ -95,6 +100,7 @@ class PinnedArray {
   T& operator[](int64_t i) const { return data_[i]; }
 
  private:
+  const int device_;
   T* data_ = nullptr;
   int64_t count_;
 };

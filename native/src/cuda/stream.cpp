@@ -10,18 +10,18 @@
 namespace rs::cuda {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
-// Short waits spin, since to sleep and wake takes longer than most of them; long ones leave the processor.
 constexpr microseconds kSpin{200};
 constexpr microseconds kNap{50};
 
 [[noreturn]] void give_up(const char* operation, int device, double seconds) {
-  throw DeviceError(RS_CUDA_FATAL, "cuda:" + std::to_string(device) + ": " + operation + " did not end within " +
-                                       std::to_string(static_cast<long>(seconds)) +
-                                       " s; the GPU hangs or is overloaded: look at nvidia-smi and the kernel's log, and "
-                                       "restart the process (RINGSTEP_CUDA_TIMEOUT sets the limit in seconds)");
+  const std::string text = "cuda:" + std::to_string(device) + ": " + operation + " did not end within " +
+                           std::to_string(static_cast<long>(seconds)) +
+                           " s; the GPU hangs or is overloaded: look at nvidia-smi and the kernel's log, and restart the "
+                           "process (RINGSTEP_CUDA_TIMEOUT sets the limit in seconds)";
+  lose(device, text);
+  throw DeviceError(RS_CUDA_FATAL, text);
 }
 
 }  // namespace
@@ -33,6 +33,12 @@ std::chrono::duration<double> patience() {
     return value > 0 ? value : 120.0;
   }();
   return std::chrono::duration<double>(seconds);
+}
+
+void Patience::endure(const char* operation) const {
+  const auto waited = std::chrono::steady_clock::now() - start_;
+  if (waited > patience()) give_up(operation, device_, patience().count());
+  if (waited > kSpin) std::this_thread::sleep_for(kNap);
 }
 
 Event::Event(int device) : device_(device) {
@@ -49,15 +55,6 @@ bool Event::is_done(const char* operation) const {
   }
   check(code, operation, device_);
   return true;
-}
-
-void Event::wait(const char* operation) const {
-  const Clock::time_point start = Clock::now();
-  while (!is_done(operation)) {
-    const auto waited = Clock::now() - start;
-    if (waited > patience()) give_up(operation, device_, patience().count());
-    if (waited > kSpin) std::this_thread::sleep_for(kNap);
-  }
 }
 
 Stream::Stream(int device) : device_(device), empty_(device) {

@@ -11,6 +11,19 @@ namespace rs::cuda {
 // RINGSTEP_CUDA_TIMEOUT says in seconds.
 std::chrono::duration<double> patience();
 
+// One wait. Short ones spin, since to sleep and wake takes longer than most of them; long ones leave the processor.
+class Patience {
+ public:
+  explicit Patience(int device) : device_(device) {}
+
+  // Throws a DeviceError at the deadline: the device hangs, so that nothing of it can be used any more.
+  void endure(const char* operation) const;
+
+ private:
+  const int device_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 class Event {
  public:
   explicit Event(int device);
@@ -21,9 +34,15 @@ class Event {
   void record(cudaStream_t stream);
   bool is_done(const char* operation) const;
 
-  // Until all work recorded before it is done. Throws a DeviceError at the deadline: the device hangs, so that
-  // nothing of it can be used or freed any more.
-  void wait(const char* operation) const;
+  // Until all work recorded before it is done, or the deadline.
+  // `meanwhile` is called again and again.
+  template <typename Meanwhile>
+  void wait(const char* operation, Meanwhile meanwhile) const {
+    for (Patience patience(device_); !is_done(operation); patience.endure(operation)) meanwhile();
+  }
+  void wait(const char* operation) const {
+    wait(operation, [] {});
+  }
 
  private:
   const int device_;
