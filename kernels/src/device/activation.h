@@ -63,7 +63,7 @@ __device__ __forceinline__ float sigmoid_of(float z) {
 
 template <rs_activation A>
 __device__ __forceinline__ float activate(float z) {
-  if constexpr (A == RS_RELU) return z < 0 ? 0.0f : z;
+  if constexpr (A == RS_RELU) return z <= 0 ? 0.0f : z;
   if constexpr (A == RS_TANH) return tanh_of(z);
   if constexpr (A == RS_SIGMOID) return sigmoid_of(z);
   return z;
