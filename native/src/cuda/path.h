@@ -25,7 +25,7 @@ inline const gpu::FusedNetwork* fused_network_of(const Network& network) {
 inline Path path_of(const gpu::FusedNetwork* fused, bool plain_sgd, rs_precision precision, int64_t batch) {
   if (!fused) return Path::kLayered;
   if (precision == RS_TF32 && fused->gradient_tf32) return Path::kFusedTf32;
-  if (plain_sgd && batch <= gpu::kMostLatencyBatch) return Path::kPersistent;
+  if (plain_sgd && fused->latency_steps && batch <= gpu::kMostLatencyBatch) return Path::kPersistent;
   return Path::kFused;
 }
 
