@@ -57,7 +57,7 @@ struct LatencySteps {
   LatencyModel* model;   // [models]
   float* parameters;     // [models][parameter_stride]
   int64_t parameter_stride;
-  int64_t steps;         // that each model takes, unless it fails or is stopped
+  int32_t steps;         // that each model takes, unless it fails or is stopped
   // The losses of the epochs that end within this launch: losses[m * losses_capacity + i] for model m's i-th, the
   // sum over its rows. Null where nobody asks. The caller sees to it that no model ends more than the capacity.
   double* losses;

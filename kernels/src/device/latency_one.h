@@ -1,0 +1,238 @@
+// Steps of batch 1, many in one launch, for one model or a hundred thousand.
+//
+//   task.x, task.y   [*, inputs], [*]   the dataset; each model reads the rows that are its own
+//   task.model       [models]           settings, and how far each model has come: read at the start, written at the
+//                                       end
+//   task.parameters  [models][stride]   likewise; in between they are in registers
+//   task.losses      [models][capacity] a sum for each epoch that ends; may be null
+//   task.stop        one word of the host's; may be null
+//
+// Steps of one model depend on each other: what counts is the chain of dependent instructions from one update to the
+// next. 8 lanes take a model, each with up to 4 hidden units: with fewer lanes the warp is busy longer than the chain,
+// with more the chain has more shuffles. So a warp carries 4 models, in the time of one. There is nothing to wait
+// for between warps, so each is a thread block of its own, which spreads few models over the whole GPU. 12 of them
+// a multiprocessor leave 168 registers a thread and cover each other's latency.
+//
+// The chain is shortened where it does not change a bit: the dot products have two chains each; bias2 - y is ready
+// before the sum over units; the loss need not be known before the update, as |e| at most a limit, found once by
+// bisection, says whether it is finite; and the update is predicated, not branched around.
+//
+// Rows come in chunks of 16, each group's own, double-buffered; lanes look up two rows each, shuffled or not, while
+// the chunk before is worked on. A chunk ends with the epoch. The next row is in registers before its step begins.
+#pragma once
+
+#include "device/async_copy.h"
+#include "device/fused_shape.h"
+#include "device/multiply_add_if.h"
+#include "device/small_network.h"
+#include "device/stored_shuffle.h"
+#include "device/tiles.h"
+#include "fused_network.h"
+
+namespace rs::gpu {
+
+constexpr int kModelLanes = 8;
+
+// One sample's forward and backward, by the lanes of a group.
+template <int kInputs, int kUnits, rs_activation A>
+struct OneSample {
+  float h[kUnits];
+  float e;
+
+  // Units of lane q from `units` on are not the network's own.
+  __device__ __forceinline__ void forward(const LaneWeights<kInputs, kUnits>& w, const float (&x)[kInputs], float y,
+                                          int units) {
+    const float rest = w.bias2 - y;
+    float products = 0;
+#pragma unroll
+    for (int u = 0; u < kUnits; ++u) {
+      float even = w.bias1[u], odd = w.weight1[u][1] * x[1];
+#pragma unroll
+      for (int i = 0; i < kInputs; i += 2) even = fmaf(w.weight1[u][i], x[i], even);
+#pragma unroll
+      for (int i = 3; i < kInputs; i += 2) odd = fmaf(w.weight1[u][i], x[i], odd);
+      h[u] = activate<A>(even + odd);
+      if (A == RS_SIGMOID && u >= units) h[u] = 0;  // only the sigmoid makes something of nothing
+      products = u == 0 ? w.weight2[u] * h[u] : fmaf(w.weight2[u], h[u], products);
+    }
+    e = sum_over_group<kModelLanes>(products) + rest;
+  }
+
+  // f(parameter, its gradient) for all that the lane has; a parameter is used before f may change it.
+  template <typename Weights, typename F>
+  __device__ __forceinline__ void backward(Weights& w, const float (&x)[kInputs], F f) const {
+    const float d = e + e;
+#pragma unroll
+    for (int u = 0; u < kUnits; ++u) {
+      const float dz = activation_gradient<A>(d * w.weight2[u], h[u]);
+      f(w.weight2[u], d * h[u]);
+      f(w.bias1[u], dz);
+#pragma unroll
+      for (int i = 0; i < kInputs; ++i) f(w.weight1[u][i], dz * x[i]);
+    }
+    f(w.bias2, d);
+  }
+};
+
+// The largest |e| whose loss is finite. Rounding keeps order, so that all below it are finite too.
+__device__ __forceinline__ float largest_error(float loss_weight) {
+  unsigned low = 0, above = 0x7F800000;  // the bits of floats are in the order of the floats
+  while (above - low > 1) {
+    const unsigned middle = (low + above) / 2;
+    const float e = __uint_as_float(middle);
+    if (loss_weight * (e * e) < __uint_as_float(0x7F800000)) {
+      low = middle;
+    } else {
+      above = middle;
+    }
+  }
+  return __uint_as_float(low);
+}
+
+template <typename Shape, rs_activation A>
+__global__ __launch_bounds__(32, 12) void latency_one_kernel(const LatencySteps task) {
+  constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
+  constexpr int kModels = 32 / kModelLanes, kChunk = 16, kRow = (kInputs + 4) / 4 * 4, kLooks = 32;
+  // Each model's chunk starts 4 banks after the last one's; one row more, as the next is read ahead.
+  __shared__ __align__(16) float chunks[2][kModels][(kChunk + 1) * kRow + 4 - kRow % 8];
+  __shared__ StoredShuffle shuffles[kModels];
+
+  const int lane = static_cast<int>(threadIdx.x) % kModelLanes, slot = static_cast<int>(threadIdx.x) / kModelLanes;
+  const int own = static_cast<int>(blockIdx.x) * kModels + slot;
+  const bool live = own < task.models;
+  const int64_t which = live ? own : task.models - 1;  // idle lanes go along with the last model
+  const auto model = [&] { return &task.model[which]; };
+  const auto parameters = [&] { return task.parameters + which * task.parameter_stride; };
+  const SmallLayout layout = {task.inputs, task.hidden};
+  const int units = layout.hidden - lane * kUnits;
+
+  LaneWeights<kInputs, kUnits> weights;
+  weights.load(parameters(), layout, lane);
+  const float descent = -model()->lr, loss_weight = model()->loss_weight, limit = largest_error(loss_weight);
+  const int64_t rows = model()->rows;
+  double loss_sum = model()->epoch_loss_sum;
+  float last_loss = model()->last_loss;
+  bool failed = model()->failed != 0;
+  int64_t epoch = model()->epoch, row = model()->row;  // where the chunk at work starts
+  int64_t left = live && !failed ? task.steps : 0;     // steps to take, from there on
+  int ended = 0;                                       // epochs
+
+  for (int i = static_cast<int>(threadIdx.x); i < static_cast<int>(sizeof(chunks) / sizeof(float)); i += 32) {
+    (&chunks[0][0][0])[i] = 0;
+  }
+  if (task.shuffled) shuffles[slot].make(model()->seed, epoch, rows, lane);
+  __syncwarp();
+
+  // Starts to copy the chunk of at most `most` rows that starts there in the epoch; returns its rows.
+  const auto copy = [&](int stage, int64_t start, int64_t most) {
+    int64_t some = rows - start < kChunk ? rows - start : kChunk;
+    if (most < some) some = most;
+    const int count = static_cast<int>(some);
+    if (lane < count) {
+      const int64_t origin = model()->first;
+      Shuffle shuffle;
+      if (task.shuffled) shuffle = shuffles[slot].get(rows);
+      for (int r = lane; r < count; r += kModelLanes) {
+        const int64_t at = origin + (task.shuffled ? shuffle.at(start + r) : start + r);
+        float* to = &chunks[stage][slot][r * kRow];
+        copy_row(task.x + at * task.inputs, task.inputs, to, kRow);
+        copy_async<4>(to + kInputs, task.y + at);
+      }
+    }
+    commit_copies();
+    return count;
+  };
+
+  int stage = 0, looks = 0, stop = 0;
+  int count = copy(0, row, left);
+  while (__any_sync(0xFFFFFFFF, count > 0)) {
+    const bool ends = row + count == rows;  // the epoch, with this chunk
+    __syncwarp();                           // all have looked up its rows
+    if (ends && task.shuffled) shuffles[slot].make(model()->seed, epoch + 1, rows, lane);
+    __syncwarp();
+    const int next = copy(stage ^ 1, ends ? 0 : row + count, left - count);
+    wait_copies<1>();
+    __syncwarp();
+
+    int most = count;  // of the warp's models
+#pragma unroll
+    for (int apart = kModelLanes; apart < 32; apart *= 2) {
+      const int other = __shfl_xor_sync(0xFFFFFFFF, most, apart);
+      most = other > most ? other : most;
+    }
+    const float* from = chunks[stage][slot];
+    float ahead[kRow];
+    load_row(from, ahead);
+#pragma unroll 2
+    for (int s = 0; s < most; ++s) {
+      float x[kInputs];
+#pragma unroll
+      for (int i = 0; i < kInputs; ++i) x[i] = ahead[i];
+      const float y = ahead[kInputs];
+      from += kRow;
+      load_row(from, ahead);
+
+      OneSample<kInputs, kUnits, A> sample;
+      sample.forward(weights, x, y, units);
+      const bool due = s < count, finite = fabsf(sample.e) <= limit, happens = due && finite;
+      sample.backward(weights, x, [&](float& p, float gradient) { multiply_add_if(happens, descent, gradient, p); });
+      const float loss = loss_weight * (sample.e * sample.e);
+      last_loss = due ? loss : last_loss;
+      loss_sum += happens ? loss : 0.0f;
+      if (due && !finite) failed = true, count = s;
+    }
+    row += count;
+    left -= count;
+    if (row == rows && count > 0) {
+      if (lane == 0 && task.losses) task.losses[own * task.losses_capacity + ended] = loss_sum;
+      ++ended, ++epoch;
+      row = 0;
+      loss_sum = 0;
+    }
+    count = failed ? 0 : next;
+    stage ^= 1;
+    // The host's word is asked for long before it is needed: it takes as long to come as many steps.
+    if (++looks % kLooks == 0) {
+      if (__shfl_sync(0xFFFFFFFF, stop, 0)) break;
+      if (task.stop && threadIdx.x == 0) stop = *task.stop;
+    }
+  }
+  wait_copies<0>();
+  __syncwarp();
+
+  if (!live) return;
+  weights.store(parameters(), layout, lane);
+  if (lane == 0) {
+    LatencyModel& m = *model();
+    m.steps += failed && m.failed ? 0 : task.steps - left;
+    m.epoch = epoch;
+    m.row = row;
+    m.epoch_loss_sum = loss_sum;
+    m.last_loss = last_loss;
+    m.failed = failed;
+  }
+}
+
+// One row's gradient by one group, the others of the warp going along idly: the same forward and backward.
+template <typename Shape, rs_activation A>
+__global__ __launch_bounds__(32) void latency_gradient_one_kernel(const LatencyGradient task) {
+  constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kModelLanes;
+  const SmallLayout layout = {task.inputs, task.hidden};
+  LaneWeights<kInputs, kUnits> weights;
+  weights.load(task.parameters, layout, lane);
+  const int64_t row = task.rows.at(0);
+  float x[kInputs];
+#pragma unroll
+  for (int i = 0; i < kInputs; ++i) x[i] = i < task.inputs ? task.rows.x[row * task.inputs + i] : 0.0f;
+
+  OneSample<kInputs, kUnits, A> sample;
+  sample.forward(weights, x, task.rows.y[row], layout.hidden - lane * kUnits);
+  if (threadIdx.x >= kModelLanes) return;
+  sample.backward(weights, x, [](float& p, float gradient) { p = gradient; });
+  weights.store(task.gradient, layout, lane);
+  if (lane == 0) task.gradient[layout.loss()] = task.loss_weight * (sample.e * sample.e);
+  for (int p = layout.loss() + 1 + lane; p < layout.length(); p += kModelLanes) task.gradient[p] = 0;
+}
+
+}  // namespace rs::gpu

@@ -1,0 +1,301 @@
+// latency_steps: its gradient against float64; its steps against single gradients and updates, bit for bit.
+#include "fused_case.h"
+#include "simt.h"
+
+using rs::gpu::FusedNetwork;
+using rs::gpu::LatencyGradient;
+using rs::gpu::LatencyModel;
+using rs::gpu::LatencySteps;
+using rs::gpu::Rows;
+using test::DeviceArray;
+using test::FusedCase;
+
+namespace {
+
+constexpr float kLossWeight = 1.5f;
+
+const FusedNetwork& fused_of(const FusedCase& c) {
+  const FusedNetwork* fused = rs::gpu::fused_network(c.inputs, c.hidden, 1, c.network.activation);
+  CHECK(fused, "%d inputs, %d hidden units", c.inputs, c.hidden);
+  return *fused;
+}
+
+DeviceArray gradient(const FusedCase& c, const DeviceArray& parameters, const Rows& rows, int64_t batch, int64_t count) {
+  DeviceArray gradient(c.length());
+  const LatencyGradient task = {rows, batch, count, c.inputs, c.hidden, kLossWeight, parameters.get(), gradient.get()};
+  fused_of(c).latency_gradient(task, nullptr);
+  return gradient;
+}
+
+DeviceArray copy_of(const DeviceArray& from) {
+  DeviceArray to(from.length());
+  std::memcpy(to.get(), from.get(), static_cast<size_t>(from.length()) * sizeof(float));
+  return to;
+}
+
+// ---- the plain way ----
+
+// One model as latency_steps leaves it, by single gradients and updates.
+struct Plain {
+  const FusedCase& c;
+  bool shuffled;
+  int64_t batch;
+  DeviceArray parameters;
+  LatencyModel model;
+  std::vector<double> losses;
+
+  Plain(const FusedCase& c, bool shuffled, int64_t batch, const DeviceArray& start, const LatencyModel& model)
+      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), model(model) {}
+
+  void steps(int count) {
+    for (int s = 0; s < count && !model.failed; ++s) step();
+  }
+
+ private:
+  void step() {
+    const int64_t rows = std::min(batch, model.rows - model.row);
+    const rs::Shuffle shuffle(model.seed, static_cast<uint64_t>(model.epoch), model.rows);
+    const Rows own = {c.x.get() + model.first * c.inputs, c.y.get() + model.first, model.row, shuffle, shuffled};
+    const DeviceArray g = gradient(c, parameters, own, batch, rows);
+    const int64_t count = c.network.parameter_count;
+    model.last_loss = g[count];
+    if (!std::isfinite(g[count])) {
+      model.failed = 1;
+      return;
+    }
+    const float scale = static_cast<float>(1.0 / static_cast<double>(rows));
+    for (int64_t i = 0; i < count; ++i) parameters[i] = fmaf(-model.lr, g[i] * scale, parameters[i]);
+    model.steps += 1;
+    model.epoch_loss_sum += model.last_loss;
+    model.row += rows;
+    if (model.row < model.rows) return;
+    losses.push_back(model.epoch_loss_sum);
+    model.epoch += 1;
+    model.row = 0;
+    model.epoch_loss_sum = 0;
+  }
+};
+
+// ---- the kernel ----
+
+struct Models {
+  const FusedCase& c;
+  bool shuffled;
+  int64_t batch, stride;
+  std::vector<LatencyModel> models;
+  DeviceArray parameters;
+  std::vector<double> losses;
+  int64_t losses_capacity = 64;
+  std::vector<int64_t> losses_read;
+
+  Models(const FusedCase& c, bool shuffled, int64_t batch, const std::vector<LatencyModel>& models)
+      : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
+        parameters(stride * static_cast<int64_t>(models.size())) {}
+
+  void start(size_t m, const DeviceArray& from) {
+    std::memcpy(parameters.get() + static_cast<int64_t>(m) * stride, from.get(),
+                static_cast<size_t>(c.network.parameter_count) * sizeof(float));
+  }
+
+  void steps(int count, const int32_t* stop = nullptr) {
+    losses.assign(models.size() * static_cast<size_t>(losses_capacity), NAN);
+    const LatencySteps task = {c.x.get(), c.y.get(), shuffled, c.inputs, c.hidden, batch,
+                               static_cast<int64_t>(models.size()), models.data(), parameters.get(), stride, count,
+                               losses.data(), losses_capacity, stop};
+    fused_of(c).latency_steps(task, nullptr);
+  }
+
+  void check_same(size_t m, const Plain& plain) const {
+    const LatencyModel &a = models[m], &b = plain.model;
+    CHECK(a.steps == b.steps && a.epoch == b.epoch && a.row == b.row && a.failed == b.failed,
+          "model %d: steps %d and %d, epoch %d and %d, row %d and %d, failed %d and %d", int(m), int(a.steps),
+          int(b.steps), int(a.epoch), int(b.epoch), int(a.row), int(b.row), a.failed, b.failed);
+    CHECK(std::memcmp(&a.epoch_loss_sum, &b.epoch_loss_sum, sizeof(double)) == 0, "model %d: loss sum %.17g and %.17g",
+          int(m), a.epoch_loss_sum, b.epoch_loss_sum);
+    CHECK(a.steps == 0 || std::isnan(b.last_loss) || a.last_loss == b.last_loss, "model %d: loss %g and %g", int(m),
+          double(a.last_loss), double(b.last_loss));
+    const float* own = parameters.get() + static_cast<int64_t>(m) * stride;
+    for (int64_t i = 0; i < c.network.parameter_count; ++i) {
+      CHECK(std::memcmp(&own[i], &plain.parameters[i], sizeof(float)) == 0,
+            "model %d, parameter %d: %.9g and %.9g, after %d steps of batch %d, activation %d", int(m), int(i),
+            double(own[i]), double(plain.parameters[i]), int(a.steps), int(batch), int(c.network.activation));
+    }
+    for (int64_t i = c.network.parameter_count; i < stride; ++i) CHECK(std::isnan(own[i]), "beyond the parameters");
+  }
+
+  // Against the last launch alone.
+  void check_losses(size_t m, const std::vector<double>& expected) const {
+    for (size_t i = 0; i < static_cast<size_t>(losses_capacity); ++i) {
+      const double loss = losses[m * static_cast<size_t>(losses_capacity) + i];
+      CHECK(i < expected.size() ? loss == expected[i] : std::isnan(loss), "model %d, epoch %d: %g", int(m), int(i), loss);
+    }
+  }
+};
+
+LatencyModel model_of(float lr, uint64_t seed, int64_t first, int64_t rows) {
+  LatencyModel model = {};
+  model.lr = lr;
+  model.loss_weight = kLossWeight;
+  model.seed = seed;
+  model.first = first;
+  model.rows = rows;
+  return model;
+}
+
+DeviceArray random_parameters(const FusedCase& c, uint64_t seed) {
+  test::Random random(seed);
+  DeviceArray parameters(c.network.parameter_count);
+  for (int64_t i = 0; i < parameters.length(); ++i) parameters[i] = random.uniform(-0.5f, 0.5f);
+  return parameters;
+}
+
+// ---- tests ----
+
+void check_gradients() {
+  for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
+    for (const auto& [inputs, hidden] : {std::pair<int, int>{10, 20}, {1, 1}, {3, 7}, {4, 31}, {10, 21}, {16, 32}}) {
+      const FusedCase c(inputs, hidden, static_cast<rs_activation>(activation), 1100, static_cast<uint64_t>(hidden));
+      const rs::Shuffle shuffle(3, 4, 1100);
+      for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127}, {256, 129},
+                                        {257, 257}, {700, 700}, {1024, 5}}) {
+        for (const Rows& rows : {c.in_order(17), c.shuffled(17, shuffle)}) {
+          const DeviceArray g = gradient(c, c.parameters, rows, batch, count);
+          const test::Errors errors(g.get(), c.reference(rows, count, kLossWeight));
+          CHECK(errors.gradient <= 2e-6 && errors.loss <= 2e-6,
+                "errors %g and %g, %d inputs, %d hidden, activation %d, batch %d", errors.gradient, errors.loss, inputs,
+                hidden, activation, int(count));
+          for (int64_t i = c.network.parameter_count + 1; i < c.length(); ++i) CHECK(g[i] == 0, "padding %d", int(i));
+        }
+      }
+    }
+  }
+}
+
+// Each of several models, whatever its neighbours do, is the model that plain steps make of it.
+void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count, int first_steps, int more_steps) {
+  std::vector<LatencyModel> settings;
+  for (size_t m = 0; m < count; ++m) {
+    const int64_t rows = 1 + static_cast<int64_t>(m * 37 + 20) % 90, first = static_cast<int64_t>(m) * 13 % 100;
+    settings.push_back(model_of(0.002f * static_cast<float>(1 + m % 5), m % 3, first, rows));
+  }
+  Models models(c, shuffled, batch, settings);
+  std::vector<Plain> plain;
+  for (size_t m = 0; m < count; ++m) {
+    const DeviceArray start = random_parameters(c, 40 + m);
+    models.start(m, start);
+    plain.emplace_back(c, shuffled, batch, start, settings[m]);
+  }
+  for (const int steps : {first_steps, more_steps}) {
+    models.steps(steps);
+    for (size_t m = 0; m < count; ++m) {
+      plain[m].losses.clear();
+      plain[m].steps(steps);
+      models.check_same(m, plain[m]);
+      models.check_losses(m, plain[m].losses);
+    }
+  }
+}
+
+void check_all_steps() {
+  for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
+    const FusedCase c(10, 20, static_cast<rs_activation>(activation), 200, 5);
+    check_steps(c, 1, false, 1, 50, 1);
+    check_steps(c, 1, true, 6, 33, 25);
+    check_steps(c, 7, true, 3, 20, 13);
+    check_steps(c, 1024, true, 2, 5, 4);
+  }
+  for (const auto& [inputs, hidden] : {std::pair<int, int>{3, 5}, {4, 8}, {9, 8}, {2, 32}, {10, 31}, {16, 32}}) {
+    const FusedCase c(inputs, hidden, RS_SIGMOID, 200, 6);
+    check_steps(c, 1, true, 5, 30, 7);
+    check_steps(c, 2, true, 2, 9, 9);
+    check_steps(c, 64, false, 2, 9, 2);
+  }
+  const FusedCase wide(10, 20, RS_RELU, 700, 7);
+  Models models(wide, true, 300, {model_of(0.01f, 1, 0, 700)});
+  models.start(0, wide.parameters);
+  Plain plain(wide, true, 300, wide.parameters, models.models[0]);
+  models.steps(10);
+  plain.steps(10);
+  models.check_same(0, plain);
+}
+
+// A model that is alone has the bits that it has among others, in any order of the threads.
+void check_alone(int64_t batch) {
+  const FusedCase c(10, 20, RS_TANH, 150, 8);
+  std::vector<LatencyModel> settings;
+  for (int m = 0; m < 9; ++m) settings.push_back(model_of(0.01f, static_cast<uint64_t>(m), 0, 150));
+  Models all(c, true, batch, settings);
+  for (size_t m = 0; m < 9; ++m) all.start(m, random_parameters(c, m));
+  all.steps(100);
+  simt::set_order(simt::Order::kReverse);
+  for (size_t m = 0; m < 9; ++m) {
+    Models alone(c, true, batch, {settings[m]});
+    alone.start(0, random_parameters(c, m));
+    alone.steps(100);
+    CHECK(std::memcmp(alone.parameters.get(), all.parameters.get() + static_cast<int64_t>(m) * all.stride,
+                      static_cast<size_t>(c.network.parameter_count) * sizeof(float)) == 0, "model %d", int(m));
+  }
+  simt::set_order(simt::Order::kForward);
+}
+
+// A model that diverges is marked, keeps the parameters from before the step, and disturbs nobody.
+void check_divergence(int64_t batch) {
+  FusedCase c(10, 20, RS_IDENTITY, 120, 9);
+  std::vector<LatencyModel> settings;
+  for (int m = 0; m < 8; ++m) settings.push_back(model_of(m % 3 == 1 ? 50.0f : 0.01f, 1, 0, 120));
+  settings[6].first = 60;
+  settings[6].rows = 60;
+  c.y[100] = INFINITY;
+  for (int m = 0; m < 8; ++m) {
+    if (m != 6) settings[static_cast<size_t>(m)].rows = 100;
+  }
+  Models models(c, true, batch, settings);
+  for (size_t m = 0; m < 8; ++m) models.start(m, c.parameters);
+  models.steps(80);
+  models.steps(80);
+  for (size_t m = 0; m < 8; ++m) {
+    Plain plain(c, true, batch, c.parameters, settings[m]);
+    plain.steps(160);
+    CHECK(plain.model.failed == (m % 3 == 1 || m == 6), "model %d", int(m));
+    models.check_same(m, plain);
+    for (int64_t i = 0; i < c.network.parameter_count; ++i) {
+      CHECK(std::isfinite(models.parameters[static_cast<int64_t>(m) * models.stride + i]), "model %d", int(m));
+    }
+  }
+}
+
+// The host's word ends a launch early; the next one goes on from there.
+void check_stop(int64_t batch) {
+  const FusedCase c(4, 8, RS_RELU, 100, 10);
+  const std::vector<LatencyModel> settings(5, model_of(0.001f, 2, 0, 100));
+  Models models(c, true, batch, settings);
+  for (size_t m = 0; m < 5; ++m) models.start(m, c.parameters);
+  models.losses_capacity = 100000;
+  const int32_t stop = 1;
+  models.steps(1500, &stop);
+  for (const LatencyModel& model : models.models) {
+    CHECK(model.steps > 0 && model.steps < 1100, "%d steps", int(model.steps));
+  }
+  const int64_t taken = models.models[0].steps;
+  const int32_t go = 0;
+  models.steps(static_cast<int>(1500 - taken), &go);
+  Models whole(c, true, batch, settings);
+  for (size_t m = 0; m < 5; ++m) whole.start(m, c.parameters);
+  whole.losses_capacity = 100000;
+  whole.steps(1500);
+  CHECK(models.models[0].steps == 1500 && whole.parameters.same_bits(models.parameters), "after a stop");
+}
+
+}  // namespace
+
+int main() {
+  check_gradients();
+  check_all_steps();
+  for (const int64_t batch : {1, 10}) {
+    check_alone(batch);
+    check_divergence(batch);
+    check_stop(batch == 1 ? 1 : 50);
+  }
+  printf("latency_steps: all as expected\n");
+  return 0;
+}
