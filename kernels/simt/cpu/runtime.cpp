@@ -217,7 +217,9 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMemoryPoolsSupported ? state().machine.pools : 4;
+  *value = attribute == cudaDevAttrMemoryPoolsSupported     ? state().machine.pools
+           : attribute == cudaDevAttrComputeCapabilityMajor ? 9
+                                                            : 4;
   return begin("cudaDeviceGetAttribute");
 }
 

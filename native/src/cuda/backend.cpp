@@ -24,6 +24,10 @@ const char* keep(std::string value) {
 rs_trainer* create(rs::Network network, const rs_trainer_options& options) {
   rs::cuda::Device& device = rs::cuda::Device::get(options.device);
   const rs::cuda::DeviceScope scope(device.ordinal());
+  if (options.precision == RS_TF32 && !device.has_tf32()) {
+    throw rs::DeviceError(RS_CUDA, "cuda:" + std::to_string(options.device) +
+                                       ": TF32 needs a GPU of compute capability 8.0; use float32");
+  }
   return new rs::cuda::Trainer(std::move(network), options, device);
 }
 

@@ -481,7 +481,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     int64_t epochs = std::min(fit.epochs - fit.epoch, kLaunchEpochs);
     if (fit.losses_capacity > 0) epochs = std::min(epochs, fit.losses_capacity - fit.losses_count);
     const int64_t begun = (fit.row + batch - 1) / batch;
-    const int64_t steps = std::min(kLaunchSteps, epochs * steps_per_epoch - begun);
+    const int32_t steps = static_cast<int32_t>(std::min(kLaunchSteps, epochs * steps_per_epoch - begun));
     model = {};
     model.lr = static_cast<float>(settings_.lr);
     model.loss_weight = weights.first;

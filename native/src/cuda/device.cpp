@@ -48,6 +48,8 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   // The first use of a device makes its context, which is where a broken or busy one shows.
   check(cudaFree(nullptr), "starting the device", ordinal);
   check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, ordinal), "asking for its size", ordinal);
+  check(cudaDeviceGetAttribute(&compute_major_, cudaDevAttrComputeCapabilityMajor, ordinal), "asking for its capability",
+        ordinal);
   int has_pools = 0;
   check(cudaDeviceGetAttribute(&has_pools, cudaDevAttrMemoryPoolsSupported, ordinal), "asking for memory pools", ordinal);
   if (!has_pools) return;

@@ -28,6 +28,7 @@ class Device {
 
   int ordinal() const { return ordinal_; }
   int multiprocessors() const { return multiprocessors_; }
+  bool has_tf32() const { return compute_major_ >= 8; }
 
   // Memory in the order of `stream`. Where it runs out, what the pool holds back is given up first. Throws a
   // DeviceError that says how much was asked for and how much there is.
@@ -40,6 +41,7 @@ class Device {
 
   const int ordinal_;
   int multiprocessors_ = 1;
+  int compute_major_ = 0;
   cudaMemPool_t pool_ = nullptr;  // ours alone, so that other users' settings stay as they are
 };
 

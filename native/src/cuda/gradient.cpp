@@ -20,8 +20,7 @@ bool Gradient::reserve_layered(const gpu::Blocks& blocks) {
   return workspace_.reserve(device_, floats, "the activations of a batch", stream_);
 }
 
-bool Gradient::reserve(int64_t batch) {
-  const Path way = path(batch);
+bool Gradient::reserve(int64_t batch, Path way) {
   if (way == Path::kPersistent) return false;
   const gpu::Blocks blocks(batch, network_.parameter_count);
   bool moved = way == Path::kLayered && reserve_layered(blocks);
@@ -31,21 +30,21 @@ bool Gradient::reserve(int64_t batch) {
   return moved;
 }
 
-void Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient) {
-  if (path(batch) == Path::kPersistent) {
+void Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient,
+                       Path way) {
+  if (way == Path::kPersistent) {
     fused_->latency_gradient(
         {rows, batch, batch, network_.inputs(), network_.layers[0].out, weights.first, parameters, gradient}, stream_);
     return;
   }
   const gpu::Blocks blocks(batch, network_.parameter_count);
-  if (blocks.count == 1) return enqueue_blocks(rows, blocks, parameters, weights, gradient);
-  enqueue_blocks(rows, blocks, parameters, weights, block_gradients_.get());
+  if (blocks.count == 1) return enqueue_blocks(rows, blocks, parameters, weights, gradient, way);
+  enqueue_blocks(rows, blocks, parameters, weights, block_gradients_.get(), way);
   gpu::add_blocks(block_gradients_.get(), blocks.count, length_, gradient, stream_);
 }
 
 void Gradient::enqueue_blocks(const gpu::Rows& rows, const gpu::Blocks& blocks, const float* parameters,
-                              LossWeights weights, float* block_gradients) {
-  const Path way = path(blocks.batch);
+                              LossWeights weights, float* block_gradients, Path way) {
   if (way == Path::kLayered) {
     gpu::layered_gradient(layered(blocks, parameters, weights.all), rows, blocks, 0, blocks.count, block_gradients, length_,
                           stream_);

@@ -29,10 +29,15 @@ class Gradient {
   int64_t length() const { return length_; }
 
   // Takes all memory that a batch needs. True if memory moved.
-  bool reserve(int64_t batch);
+  bool reserve(int64_t batch) { return reserve(batch, path(batch)); }
+  bool reserve(int64_t batch, Path path);
 
   // gradient [length] = the sums over the batch's rows, the loss sum last.
-  void enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient);
+  void enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient) {
+    enqueue(rows, batch, parameters, weights, gradient, path(batch));
+  }
+  // The same on a path of one's choice.
+  void enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient, Path path);
 
   // Forward only, always layer by layer. True if memory moved.
   bool reserve_forward(int64_t rows);
@@ -50,7 +55,7 @@ class Gradient {
   gpu::LayeredPass layered(const gpu::Blocks& blocks, const float* parameters, const float* loss_weights) const;
   bool reserve_layered(const gpu::Blocks& blocks);
   void enqueue_blocks(const gpu::Rows& rows, const gpu::Blocks& blocks, const float* parameters, LossWeights weights,
-                      float* block_gradients);
+                      float* block_gradients, Path path);
 
   Device& device_;
   const Network& network_;

@@ -4,13 +4,19 @@ import io.ringstep.CudaException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Cuda;
 import io.ringstep.engine.Engine;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 
 /**
  * The CUDA engine's library, loaded when it is first asked about, and only where there is a driver: on a machine without
  * a GPU that takes microseconds.
  */
 public final class CudaLibrary {
+  private static final int DETAIL_BYTES = 512;
+
   private CudaLibrary() {}
 
   /** Why no GPU can be used; null where one can. */
@@ -46,6 +52,35 @@ public final class CudaLibrary {
   public static String runtimeVersion() {
     require();
     return version(Cuda.rs_cuda_runtime_version());
+  }
+
+  /** Checks that a device computes and moves data as it should. */
+  public static List<String> checkNames() {
+    require();
+    return IntStream.range(0, Cuda.rs_cuda_check_count())
+        .mapToObj(check -> Cuda.rs_cuda_check_name(check).getString())
+        .toList();
+  }
+
+  /**
+   * What one of {@link #checkNames} found.
+   *
+   * @param passed null where the check does not apply to the device
+   * @param detail what was found
+   */
+  public record CheckResult(Boolean passed, String detail) {}
+
+  /** Runs the check of that index on a device. */
+  public static CheckResult check(int check, int device) {
+    require();
+    Pointer memory = Native.allocate(DETAIL_BYTES);
+    try {
+      BytePointer detail = new BytePointer(memory);
+      int result = Cuda.rs_cuda_check(check, device, detail, DETAIL_BYTES);
+      return new CheckResult(result == 2 ? null : result == 0, detail.getString());
+    } finally {
+      Pointer.free(memory);
+    }
   }
 
   private static String version(int number) {
