@@ -1,5 +1,6 @@
 #include "runtime.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +31,8 @@ struct CUgraphExec_st {
 struct CUmemPool_st {};
 
 namespace {
+
+constexpr uint64_t kWorkAQuestion = 16;
 
 struct Failure {
   std::string function;
@@ -350,7 +353,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (const cudaError_t code = begin("cudaEventQuery")) return code;
   cudaStream_t stream = event->stream;
   if (!stream || stream->done >= event->after) return cudaSuccess;
-  if (!state().machine.hangs && !stream->queue.empty()) run_one(stream);
+  if (!state().machine.hangs) run_until(stream, std::min(event->after, stream->done + kWorkAQuestion));
   return cudaErrorNotReady;
 }
 

@@ -1,6 +1,6 @@
 // CUDA's runtime on the CPU, as far as the engine calls it: devices, memory, streams, events and graphs.
 //
-// Work on a stream is not done when it is submitted but when somebody waits for it, one piece for each question
+// Work on a stream is not done when it is submitted but when somebody waits for it, a little for each question
 // whether it is done. So whoever reads a result without waiting, or changes what a copy still has to read, gets a
 // wrong answer here each time, and not once in a while on a GPU. Only the null stream works at once.
 //

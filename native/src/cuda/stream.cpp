@@ -17,8 +17,7 @@ constexpr microseconds kNap{50};
 
 [[noreturn]] void give_up(const char* operation, int device, double seconds) {
   const std::string text = "cuda:" + std::to_string(device) + ": " + operation + " did not end within " +
-                           std::to_string(static_cast<long>(seconds)) +
-                           " s; the GPU hangs or is overloaded: look at nvidia-smi and the kernel's log, and restart the "
+                           std::to_string(seconds).substr(0, 5) + " s; the GPU hangs or is overloaded: look at nvidia-smi and the kernel's log, and restart the "
                            "process (RINGSTEP_CUDA_TIMEOUT sets the limit in seconds)";
   lose(device, text);
   throw DeviceError(RS_CUDA_FATAL, text);
