@@ -18,7 +18,7 @@ class InfoCommandTest {
         List.of(
             "ringstep +\\S.+", "engine +[0-9.]+", "simd +(avx512|avx2|baseline)", "javacpp +[0-9.]+",
             "java +[0-9].+", "os +.+", "cpu +available: .+processors?",
-            "cuda +not available: this build has no CUDA engine")) {
+            "cuda driver +\\S.*", "cuda runtime +\\S.*", "cuda +(not )?available: .+")) {
       assertTrue(result.out().lines().anyMatch(shown -> shown.matches(line)), result.out() + line);
     }
   }
@@ -29,12 +29,26 @@ class InfoCommandTest {
 
     JsonObject info = result.json();
     assertEquals(
-        List.of("ringstep", "engine", "simd", "javacpp", "java", "os", "backends"),
+        List.of(
+            "ringstep", "engine", "simd", "javacpp", "java", "cuda driver", "cuda runtime", "os", "backends"),
         List.copyOf(info.keySet()));
     JsonArray backends = info.getAsJsonArray("backends");
     assertEquals("cpu", backends.get(0).getAsJsonObject().get("name").getAsString());
     assertTrue(backends.get(0).getAsJsonObject().get("available").getAsBoolean());
     assertTrue(result.out().matches("\\{.*}\n"));
+  }
+
+  @Test
+  void showsThePathsOfANetwork() {
+    Cli.Result result = Cli.run("info", "--network", "10,20,1", "--activation", "relu");
+
+    assertTrue(
+        result.out().contains("path         cpu, plain sgd: small-network at batch 1; row at batch 4; batch at batch 64, 1024, 65536\n"),
+        result.out());
+    assertEquals(
+        "row at batch 1, 4; batch at batch 64, 1024, 65536",
+        Cli.run("info", "--network", "10,20,1", "--json").json()
+            .getAsJsonObject("paths").get("cpu, others").getAsString());
   }
 
   @Test
