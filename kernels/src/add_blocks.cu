@@ -34,7 +34,7 @@ struct CheckedSum {
 // again in digits.
 //   kToDigits: the result is added to digits, else it is rounded into gradient
 template <bool kToDigits>
-__global__ void __launch_bounds__(kColumns * kMostStripes)
+__global__ void __launch_bounds__(kColumns * kMostStripes, 1)
     add_blocks_kernel(const float* __restrict__ block_gradients,  // [blocks][length]
                       int64_t blocks, int64_t length,
                       float* __restrict__ gradient,               // [length]

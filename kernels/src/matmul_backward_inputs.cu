@@ -16,7 +16,8 @@ __global__ void __launch_bounds__(kTileThreads)
                                   float* __restrict__ da) {          // [rows, in]
   __shared__ typename MatmulTile<T>::Shared shared;
   MatmulTile<T> tile;
-  const int64_t first_row = blockIdx.x / tiles<T>(in) * tile.kSize, first_input = blockIdx.x % tiles<T>(in) * tile.kSize;
+  const int64_t first_row = int64_t{blockIdx.x / tiles<T>(in)} * tile.kSize;
+  const int64_t first_input = int64_t{blockIdx.x % tiles<T>(in)} * tile.kSize;
   const int64_t row = first_row + tile.row(), input = first_input + tile.column();
 
   tile.clear();
@@ -35,8 +36,7 @@ __global__ void __launch_bounds__(kTileThreads)
 
 template <int T>
 void launch(const float* dz, const float* weight, int64_t rows, int in, int out, float* da, cudaStream_t stream) {
-  const int64_t blocks = tiles<T>(rows) * tiles<T>(in);
-  simt::launch(matmul_backward_inputs_kernel<T>, dim3(static_cast<unsigned>(blocks)), dim3(kTileSide, kTileSide), 0,
+  simt::launch(matmul_backward_inputs_kernel<T>, dim3(tiles<T>(rows) * tiles<T>(in)), dim3(kTileSide, kTileSide), 0,
                stream, dz, weight, rows, in, out, da);
 }
 

@@ -23,7 +23,8 @@ __global__ void __launch_bounds__(kTileThreads)
                                    int64_t stride) {
   __shared__ typename MatmulTile<T>::Shared shared;
   MatmulTile<T> tile, chain;
-  const int64_t first_unit = blockIdx.x / tiles<T>(in) * tile.kSize, first_input = blockIdx.x % tiles<T>(in) * tile.kSize;
+  const int64_t first_unit = int64_t{blockIdx.x / tiles<T>(in)} * tile.kSize;
+  const int64_t first_input = int64_t{blockIdx.x % tiles<T>(in)} * tile.kSize;
   const int64_t unit = first_unit + tile.row(), input = first_input + tile.column();
   const int64_t first = blockIdx.y * block_rows, end = min(rows, first + block_rows);
 
@@ -54,8 +55,7 @@ __global__ void __launch_bounds__(kTileThreads)
 template <int T>
 void launch(const float* dz, const float* a, int64_t rows, int64_t block_rows, int in, int out, float* gradients,
             int64_t stride, cudaStream_t stream) {
-  const dim3 grid(static_cast<unsigned>(tiles<T>(out) * tiles<T>(in)),
-                  static_cast<unsigned>((rows + block_rows - 1) / block_rows));
+  const dim3 grid(tiles<T>(out) * tiles<T>(in), static_cast<unsigned>((rows + block_rows - 1) / block_rows));
   simt::launch(matmul_backward_weights_kernel<T>, grid, dim3(kTileSide, kTileSide), 0, stream, dz, a, rows, block_rows,
                in, out, gradients, stride);
 }

@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(kTileThreads)
                           float* __restrict__ z) {           // [rows, out]
   __shared__ typename MatmulTile<T>::Shared shared;
   MatmulTile<T> tile;
-  const int64_t first_row = blockIdx.x / tiles<T>(out) * tile.kSize, first_unit = blockIdx.x % tiles<T>(out) * tile.kSize;
+  const int64_t first_row = int64_t{blockIdx.x / tiles<T>(out)} * tile.kSize;
+  const int64_t first_unit = int64_t{blockIdx.x % tiles<T>(out)} * tile.kSize;
   const int64_t row = first_row + tile.row(), unit = first_unit + tile.column();
 
 #pragma unroll
@@ -43,8 +44,7 @@ __global__ void __launch_bounds__(kTileThreads)
 template <int T>
 void launch(const float* x, const float* weight, const float* bias, int64_t rows, int in, int out, float* z,
             cudaStream_t stream) {
-  const int64_t blocks = tiles<T>(rows) * tiles<T>(out);
-  simt::launch(matmul_forward_kernel<T>, dim3(static_cast<unsigned>(blocks)), dim3(kTileSide, kTileSide), 0, stream, x,
+  simt::launch(matmul_forward_kernel<T>, dim3(tiles<T>(rows) * tiles<T>(out)), dim3(kTileSide, kTileSide), 0, stream, x,
                weight, bias, rows, in, out, z);
 }
 

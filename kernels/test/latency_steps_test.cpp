@@ -7,7 +7,7 @@ using rs::gpu::LatencyGradient;
 using rs::gpu::LatencyModel;
 using rs::gpu::LatencySteps;
 using rs::gpu::Rows;
-using test::DeviceArray;
+using test::Array;
 using test::FusedCase;
 
 namespace {
@@ -20,15 +20,15 @@ const FusedNetwork& fused_of(const FusedCase& c) {
   return *fused;
 }
 
-DeviceArray gradient(const FusedCase& c, const DeviceArray& parameters, const Rows& rows, int64_t batch, int64_t count) {
-  DeviceArray gradient(c.length());
+Array gradient(const FusedCase& c, const Array& parameters, const Rows& rows, int64_t batch, int64_t count) {
+  Array gradient(c.length());
   const LatencyGradient task = {rows, batch, count, c.inputs, c.hidden, kLossWeight, parameters.get(), gradient.get()};
   fused_of(c).latency_gradient(task, nullptr);
   return gradient;
 }
 
-DeviceArray copy_of(const DeviceArray& from) {
-  DeviceArray to(from.length());
+Array copy_of(const Array& from) {
+  Array to(from.length());
   std::memcpy(to.get(), from.get(), static_cast<size_t>(from.length()) * sizeof(float));
   return to;
 }
@@ -40,11 +40,11 @@ struct Plain {
   const FusedCase& c;
   bool shuffled;
   int64_t batch;
-  DeviceArray parameters;
+  Array parameters;
   LatencyModel model;
   std::vector<double> losses;
 
-  Plain(const FusedCase& c, bool shuffled, int64_t batch, const DeviceArray& start, const LatencyModel& model)
+  Plain(const FusedCase& c, bool shuffled, int64_t batch, const Array& start, const LatencyModel& model)
       : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), model(model) {}
 
   void steps(int count) {
@@ -56,7 +56,7 @@ struct Plain {
     const int64_t rows = std::min(batch, model.rows - model.row);
     const rs::Shuffle shuffle(model.seed, static_cast<uint64_t>(model.epoch), model.rows);
     const Rows own = {c.x.get() + model.first * c.inputs, c.y.get() + model.first, model.row, shuffle, shuffled};
-    const DeviceArray g = gradient(c, parameters, own, batch, rows);
+    const Array g = gradient(c, parameters, own, batch, rows);
     const int64_t count = c.network.parameter_count;
     model.last_loss = g[count];
     if (!std::isfinite(g[count])) {
@@ -83,7 +83,7 @@ struct Models {
   bool shuffled;
   int64_t batch, stride;
   std::vector<LatencyModel> models;
-  DeviceArray parameters;
+  Array parameters;
   std::vector<double> losses;
   int64_t losses_capacity = 64;
   std::vector<int64_t> losses_read;
@@ -92,7 +92,7 @@ struct Models {
       : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
         parameters(stride * static_cast<int64_t>(models.size())) {}
 
-  void start(size_t m, const DeviceArray& from) {
+  void start(size_t m, const Array& from) {
     std::memcpy(parameters.get() + static_cast<int64_t>(m) * stride, from.get(),
                 static_cast<size_t>(c.network.parameter_count) * sizeof(float));
   }
@@ -142,9 +142,9 @@ LatencyModel model_of(float lr, uint64_t seed, int64_t first, int64_t rows) {
   return model;
 }
 
-DeviceArray random_parameters(const FusedCase& c, uint64_t seed) {
+Array random_parameters(const FusedCase& c, uint64_t seed) {
   test::Random random(seed);
-  DeviceArray parameters(c.network.parameter_count);
+  Array parameters(c.network.parameter_count);
   for (int64_t i = 0; i < parameters.length(); ++i) parameters[i] = random.uniform(-0.5f, 0.5f);
   return parameters;
 }
@@ -159,7 +159,7 @@ void check_gradients() {
       for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127}, {256, 129},
                                         {257, 257}, {700, 700}, {1024, 5}}) {
         for (const Rows& rows : {c.in_order(17), c.shuffled(17, shuffle)}) {
-          const DeviceArray g = gradient(c, c.parameters, rows, batch, count);
+          const Array g = gradient(c, c.parameters, rows, batch, count);
           const test::Errors errors(g.get(), c.reference(rows, count, kLossWeight));
           CHECK(errors.gradient <= 2e-6 && errors.loss <= 2e-6,
                 "errors %g and %g, %d inputs, %d hidden, activation %d, batch %d", errors.gradient, errors.loss, inputs,
@@ -181,7 +181,7 @@ void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count,
   Models models(c, shuffled, batch, settings);
   std::vector<Plain> plain;
   for (size_t m = 0; m < count; ++m) {
-    const DeviceArray start = random_parameters(c, 40 + m);
+    const Array start = random_parameters(c, 40 + m);
     models.start(m, start);
     plain.emplace_back(c, shuffled, batch, start, settings[m]);
   }

@@ -13,7 +13,7 @@
 // it adds up. Two barriers a step: sums are written, parameters are updated.
 //
 // Batches of up to 128 rows take 128 threads, larger ones 256: two warps for each scheduler, to fill each other's
-// waits. (384 is only a limit that leaves 168 registers a thread, so that three thread blocks of 128 fit.)
+// waits. That leaves 255 registers a thread, of which 168 to 192 are taken.
 //
 // Rows come in tiles of 128, double-buffered; the copy runs one tile ahead of the work, over the ends of steps and
 // epochs.
@@ -138,7 +138,7 @@ struct BatchWorker {
 };
 
 template <typename Shape, rs_activation A>
-__global__ __launch_bounds__(384, 1) void latency_batch_kernel(const LatencySteps task) {
+__global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const LatencySteps task) {
   using Worker = BatchWorker<Shape, A>;
   constexpr int kLooks = 256;
   __shared__ typename Worker::Shared shared;
@@ -260,7 +260,7 @@ __global__ __launch_bounds__(384, 1) void latency_batch_kernel(const LatencyStep
 
 // One batch's gradient, by the same steps up to the update.
 template <typename Shape, rs_activation A>
-__global__ __launch_bounds__(384, 1) void latency_gradient_batch_kernel(const LatencyGradient task) {
+__global__ __launch_bounds__(kLatencyThreads, 1) void latency_gradient_batch_kernel(const LatencyGradient task) {
   using Worker = BatchWorker<Shape, A>;
   __shared__ typename Worker::Shared shared;
   const SmallLayout layout = {task.inputs, task.hidden};

@@ -10,8 +10,9 @@
 // Steps of one model depend on each other: what counts is the chain of dependent instructions from one update to the
 // next. 8 lanes take a model, each with up to 4 hidden units: with fewer lanes the warp is busy longer than the chain,
 // with more the chain has more shuffles. So a warp carries 4 models, in the time of one. There is nothing to wait
-// for between warps, so each is a thread block of its own, which spreads few models over the whole GPU. 12 of them
-// a multiprocessor leave 168 registers a thread and cover each other's latency.
+// for between warps, so each is a thread block of its own, which spreads few models over the whole GPU. The bound of 8
+// of them a multiprocessor only says that registers are not to be saved by spilling; 140 of them for 10 inputs and 20
+// hidden units leave room for 12, 3 for each scheduler, which cover each other's latency.
 //
 // The chain is shortened where it does not change a bit: the dot products have two chains each; bias2 - y is ready
 // before the sum over units; the loss need not be known before the update, as |e| at most a limit, found once by
@@ -90,7 +91,7 @@ __device__ __forceinline__ float largest_error(float loss_weight) {
 }
 
 template <typename Shape, rs_activation A>
-__global__ __launch_bounds__(32, 12) void latency_one_kernel(const LatencySteps task) {
+__global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps task) {
   constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
   constexpr int kModels = 32 / kModelLanes, kChunk = 16, kRow = (kInputs + 4) / 4 * 4, kLooks = 32;
   // Each model's chunk starts 4 banks after the last one's; one row more, as the next is read ahead.

@@ -85,10 +85,11 @@ struct MatmulTile {
 // The least T whose tile holds `width` in one go, 4 at most.
 inline int tile_of(int64_t width) { return width <= kTileSide ? 1 : width <= 2 * kTileSide ? 2 : 4; }
 
-// Tiles that cover `count` rows or columns.
+// Tiles that cover `count` rows or columns. All tiles of a matrix fit into 31 bits, as a grid must, and a
+// division of 32 bits is a few instructions where one of 64 is a call.
 template <int T>
-RS_HOST_DEVICE constexpr int64_t tiles(int64_t count) {
-  return (count + MatmulTile<T>::kSize - 1) / MatmulTile<T>::kSize;
+RS_HOST_DEVICE constexpr unsigned tiles(int64_t count) {
+  return static_cast<unsigned>((count + MatmulTile<T>::kSize - 1) / MatmulTile<T>::kSize);
 }
 
 // Both loaders fill slab[k][i] for the tile's i and the slab's k with the matrix's value at (first_i + i,
