@@ -235,9 +235,9 @@ std::string check_path(Bench& b, bool plain_sgd, rs_precision precision, int64_t
   const gpu::Rows batch = {x.get(), y.get(), 0, Shuffle(), false};
   const LossWeights loss_weights = {weights.get(), 1.0f};
   gradient.reserve(rows);
-  gradient.enqueue(batch, rows, parameters.get(), loss_weights, actual.get());
+  gradient.enqueue_sum(gradient.enqueue(batch, rows, parameters.get(), loss_weights), actual.get());
   gradient.reserve(rows, Path::kLayered);
-  gradient.enqueue(batch, rows, parameters.get(), loss_weights, expected.get(), Path::kLayered);
+  gradient.enqueue_sum(gradient.enqueue(batch, rows, parameters.get(), loss_weights, Path::kLayered), expected.get());
   return compare(b.get(actual), widened(b.get(expected)), bound);
 }
 

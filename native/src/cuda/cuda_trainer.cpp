@@ -9,6 +9,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "add_blocks_step.h"
 #include "cuda/error.h"
 #include "device_error.h"
 #include "gather_rows.h"
@@ -161,9 +162,16 @@ void Trainer::forget_graphs() {
 // ---- one step ----
 
 void Trainer::enqueue_step(const gpu::Rows& rows, int64_t count, LossWeights weights) {
-  gradients_.enqueue(rows, count, parameters_.get(), weights, gradient_.get());
-  gpu::optimizer_step(static_cast<rs_optimizer_kind>(settings_.kind), static_cast<float>(mean(1, count)), gradient_.get(),
-                      network_.parameter_count, parameters_.get(), m_.get(), v_.get(), state_.get(), stream_);
+  const BlockGradients blocks = gradients_.enqueue(rows, count, parameters_.get(), weights);
+  const auto kind = static_cast<rs_optimizer_kind>(settings_.kind);
+  const float scale = static_cast<float>(mean(1, count));
+  if (blocks.count == 1) {
+    gpu::optimizer_step(kind, scale, blocks.all, network_.parameter_count, parameters_.get(), m_.get(), v_.get(), state_.get(),
+                        stream_);
+  } else {
+    gpu::add_blocks_step(kind, scale, blocks.all, blocks.count, gradients_.length(), network_.parameter_count,
+                         parameters_.get(), m_.get(), v_.get(), state_.get(), stream_);
+  }
 }
 
 // Enqueues the copy of the host's rows.
@@ -228,7 +236,7 @@ double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gr
   const DeviceScope scope(device_.ordinal());
   reserve(rows);
   const LossWeights weights = set_loss_weights(nullptr);
-  gradients_.enqueue(stage(x, y, rows), rows, parameters_.get(), weights, gradient_.get());
+  gradients_.enqueue_sum(gradients_.enqueue(stage(x, y, rows), rows, parameters_.get(), weights), gradient_.get());
   stream_.check_launches("a gradient");
   std::vector<float> sums(static_cast<size_t>(network_.parameter_count) + 1);
   staging_.copy_back(sums.data(), gradient_.get(), static_cast<int64_t>(sums.size()), stream_);

@@ -70,7 +70,7 @@ class Trainer final : public rs_trainer {
 
   DeviceArray<float> parameters_;
   DeviceArray<float> m_, v_;                 // the optimizer's state, where it has any
-  DeviceArray<float> gradient_;              // [length]
+  DeviceArray<float> gradient_;              // [length], where it is asked for
   DeviceArray<gpu::StepState> state_;
   DeviceArray<double> epoch_loss_sums_;      // [kMostSteps]: of the epochs that end within a window
   DeviceArray<float> loss_weights_;          // [outputs]

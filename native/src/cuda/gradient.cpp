@@ -21,39 +21,33 @@ bool Gradient::reserve_layered(const gpu::Blocks& blocks) {
 }
 
 bool Gradient::reserve(int64_t batch, Path way) {
-  if (way == Path::kPersistent) return false;
   const gpu::Blocks blocks(batch, network_.parameter_count);
+  const int64_t count = way == Path::kPersistent ? 1 : blocks.count;
   bool moved = way == Path::kLayered && reserve_layered(blocks);
-  if (blocks.count > 1) {
-    moved |= block_gradients_.reserve(device_, blocks.count * length_, "the gradients of a batch's blocks", stream_);
-  }
+  moved |= block_gradients_.reserve(device_, count * length_, "the gradients of a batch's blocks", stream_);
   return moved;
 }
 
-void Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient,
-                       Path way) {
+BlockGradients Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path way) {
+  const int32_t inputs = network_.inputs(), hidden = network_.layers[0].out;
+  float* out = block_gradients_.get();
   if (way == Path::kPersistent) {
-    fused_->latency_gradient(
-        {rows, batch, batch, network_.inputs(), network_.layers[0].out, weights.first, parameters, gradient}, stream_);
-    return;
+    fused_->latency_gradient({rows, batch, batch, inputs, hidden, weights.first, parameters, out}, stream_);
+    return {out, 1};
   }
   const gpu::Blocks blocks(batch, network_.parameter_count);
-  if (blocks.count == 1) return enqueue_blocks(rows, blocks, parameters, weights, gradient, way);
-  enqueue_blocks(rows, blocks, parameters, weights, block_gradients_.get(), way);
-  gpu::add_blocks(block_gradients_.get(), blocks.count, length_, gradient, stream_);
-}
-
-void Gradient::enqueue_blocks(const gpu::Rows& rows, const gpu::Blocks& blocks, const float* parameters,
-                              LossWeights weights, float* block_gradients, Path way) {
   if (way == Path::kLayered) {
-    gpu::layered_gradient(layered(blocks, parameters, weights.all), rows, blocks, 0, blocks.count, block_gradients, length_,
-                          stream_);
-    return;
+    gpu::layered_gradient(layered(blocks, parameters, weights.all), rows, blocks, 0, blocks.count, out, length_, stream_);
+    return {out, blocks.count};
   }
-  const gpu::FusedGradient job = {rows, blocks, 0, blocks.count, network_.inputs(), network_.layers[0].out,
-                                  weights.first, parameters, block_gradients};
+  const gpu::FusedGradient job = {rows, blocks, 0, blocks.count, inputs, hidden, weights.first, parameters, out};
   const int ctas = gpu::kFusedCtasPerMultiprocessor * device_.multiprocessors();
   way == Path::kFusedTf32 ? fused_->gradient_tf32(job, ctas, stream_) : fused_->gradient(job, ctas, stream_);
+  return {out, blocks.count};
+}
+
+void Gradient::enqueue_sum(BlockGradients blocks, float* gradient) {
+  gpu::add_blocks(blocks.all, blocks.count, length_, gradient, stream_);
 }
 
 // ---- forward only ----

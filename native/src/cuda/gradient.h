@@ -18,6 +18,11 @@ struct LossWeights {
   float first;
 };
 
+struct BlockGradients {
+  const float* all;  // [count][length]
+  int64_t count;
+};
+
 class Gradient {
  public:
   Gradient(Device& device, const Network& network, bool plain_sgd, rs_precision precision, cudaStream_t stream);
@@ -32,12 +37,16 @@ class Gradient {
   bool reserve(int64_t batch) { return reserve(batch, path(batch)); }
   bool reserve(int64_t batch, Path path);
 
-  // gradient [length] = the sums over the batch's rows, the loss sum last.
-  void enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient) {
-    enqueue(rows, batch, parameters, weights, gradient, path(batch));
+  // The gradient vectors of the batch's blocks of rows, the loss sums behind the parameters. Their exact sum is the
+  // batch's: see add_blocks.h.
+  BlockGradients enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights) {
+    return enqueue(rows, batch, parameters, weights, path(batch));
   }
   // The same on a path of one's choice.
-  void enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, float* gradient, Path path);
+  BlockGradients enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path path);
+
+  // gradient [length] = the batch's.
+  void enqueue_sum(BlockGradients blocks, float* gradient);
 
   // Forward only, always layer by layer. True if memory moved.
   bool reserve_forward(int64_t rows);
@@ -54,8 +63,6 @@ class Gradient {
  private:
   gpu::LayeredPass layered(const gpu::Blocks& blocks, const float* parameters, const float* loss_weights) const;
   bool reserve_layered(const gpu::Blocks& blocks);
-  void enqueue_blocks(const gpu::Rows& rows, const gpu::Blocks& blocks, const float* parameters, LossWeights weights,
-                      float* block_gradients, Path path);
 
   Device& device_;
   const Network& network_;

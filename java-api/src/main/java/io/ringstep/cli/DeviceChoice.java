@@ -32,6 +32,13 @@ record DeviceChoice(String name, String description) {
     }
     Backend cuda = Backends.report().get(1);
     Checks.require(cuda.available(), "device " + device + ": " + cuda.detail() + "; use auto or cpu");
+    int count = Backends.cudaDevices().size();
+    String[] numbers = device.toString().substring("cuda:".length()).split(",");
+    for (String number : numbers) {
+      Checks.require(
+          Integer.parseInt(number) < count,
+          "device " + device + ": there is no cuda:" + number + "; 'ringstep info' lists what there is");
+    }
   }
 
   private static String detail(Device device) {
