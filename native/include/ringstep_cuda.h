@@ -38,6 +38,10 @@ RS_API const char* rs_cuda_check_name(int32_t check);
 /* 0: passed, with what was measured in `detail`; 1: failed, with the reason; 2: does not apply to this device. */
 RS_API int32_t rs_cuda_check(int32_t check, int32_t device, char* detail, int32_t capacity);
 
+/* For tests of what happens then: makes a kernel touch memory that is not there, which loses the device for this
+ * process. Returns the rs_status of the error. */
+RS_API int32_t rs_cuda_lose_device(int32_t device);
+
 #ifdef __cplusplus
 }
 #endif

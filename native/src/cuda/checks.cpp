@@ -373,3 +373,16 @@ int32_t rs_cuda_check(int32_t check, int32_t device, char* detail, int32_t capac
     return say(1, e.what());
   }
 }
+
+int32_t rs_cuda_lose_device(int32_t device) {
+  try {
+    const rs::cuda::DeviceScope scope(device);
+    rs::cuda::Stream stream(device);
+    rs::gpu::activation_forward(RS_RELU, 1 << 20, reinterpret_cast<float*>(uintptr_t{64}), stream);
+    stream.check_launches("losing the device");
+    stream.wait("losing the device");
+    return RS_OK;
+  } catch (const rs::DeviceError& e) {
+    return e.status;
+  }
+}
