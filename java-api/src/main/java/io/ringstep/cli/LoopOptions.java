@@ -54,6 +54,8 @@ final class LoopOptions {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));
     Checks.requireAtLeastOne("--epochs", epochs(Defaults.GENERAL));
     Checks.requireAtLeastOne("--models", models);
+    Checks.require(
+        !tf32 || device.toString().startsWith("cuda"), "--tf32 is for a GPU's tensor cores; use it with --device cuda");
     DeviceChoice.requireUsable(device);
   }
 

@@ -142,7 +142,7 @@ class BadInputTest {
         "--activation gelu   | .*--activation.*'gelu' is none of identity, relu, tanh, sigmoid; .+",
         "--optimizer lion    | .*--optimizer.*'lion' is none of sgd, adam, adamw; .+",
         "--device cuda:1000  | device cuda:1000: .+",
-        "--device cpu --tf32 | TF32 is for a GPU's tensor cores: device cpu has none; .+",
+        "--device cpu --tf32 | --tf32 is for a GPU's tensor cores; use it with --device cuda",
         "--device tpu        | .*--device.*no device 'tpu'; use auto, cpu, cuda, cuda:N or cuda:0,1; .+",
         "--nesterov          | --nesterov needs a momentum; .+",
         "--optimizer adam --momentum 0.9 | --momentum is for sgd, adam has its own; .+",
