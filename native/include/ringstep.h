@@ -42,6 +42,9 @@ typedef enum rs_status {
   RS_OUT_OF_MEMORY = 2,    /* nothing was done; the handle is as before */
   RS_NON_FINITE = 3,       /* the loss became NaN or infinite; the step was not applied */
   RS_INTERNAL = 4,         /* a defect in the engine */
+  RS_CUDA = 16,            /* a GPU could not do it, or there is none; the handle is as before */
+  RS_CUDA_OUT_OF_MEMORY = 17, /* a GPU has too little memory free; nothing was done, the handle is as before */
+  RS_CUDA_FATAL = 18,      /* the GPU's context is lost: no call on it will succeed again in this process */
   /* With other ranks; rs_last_error_rank() is the one to blame. The communicator fails from then on, and parameters
    * are those of the last step that was applied. */
   RS_COLLECTIVE_TIMEOUT = 32,  /* a rank did not arrive within the deadline */
@@ -59,6 +62,13 @@ typedef enum rs_activation {
 } rs_activation;
 
 typedef enum rs_optimizer_kind { RS_SGD = 0, RS_ADAM = 1, RS_ADAMW = 2 } rs_optimizer_kind;
+
+/* What a trainer runs on. RS_ENGINE_CUDA needs a library of its own: see rs_register_backend. */
+typedef enum rs_engine { RS_ENGINE_CPU = 0, RS_ENGINE_CUDA = 1 } rs_engine;
+
+/* RS_TF32 lets the CUDA engine use tensor cores where it has a kernel for it: products are of factors with 10 bits
+ * of mantissa, sums are float32. Batches that no such kernel covers are computed in float32. */
+typedef enum rs_precision { RS_FLOAT32 = 0, RS_TF32 = 1 } rs_precision;
 
 /* Hyperparameters with PyTorch's names and formulas (torch.optim.SGD, Adam, AdamW). Those that an
  * optimizer does not have are ignored. All are used as float32. */
@@ -101,7 +111,10 @@ typedef struct rs_trainer_options {
   int32_t size_count;
   int32_t activation; /* rs_activation */
   rs_optimizer optimizer;
-  int32_t threads; /* bounds the threads of one call; 0 means one for each processor */
+  int32_t threads; /* CPU: bounds the threads of one call; 0 means one for each processor */
+  int32_t engine;  /* rs_engine */
+  int32_t device;  /* CUDA: number of the GPU, from 0 on */
+  int32_t precision; /* rs_precision; RS_TF32 needs RS_ENGINE_CUDA */
   rs_loss loss;
   rs_gradient_shaping shaping;
   /* Inverted dropout after every hidden activation, as torch.nn.Dropout, while training: each unit becomes 0 with this
@@ -207,9 +220,19 @@ RS_API const char* rs_cpu_simd(void);
 /* Processors this process may run on. */
 RS_API int32_t rs_cpu_count(void);
 
+/* ---- engines in libraries of their own ---- */
+
+/* Whether the driver's library (libcuda.so.1) can be loaded. Without it the CUDA engine is of no use. */
+RS_API int32_t rs_cuda_driver_present(void);
+
+/* Makes an engine known that another library of this version has: what its rs_cuda_backend() returns
+ * (ringstep_cuda.h). That library must stay loaded. */
+RS_API rs_status rs_register_backend(const void* backend);
+
 /* ---- datasets: rows held by the engine ---- */
 
-/* Memory for `rows` rows, zeroed; rows >= 1, inputs >= 1, outputs >= 1. */
+/* Memory for `rows` rows, zeroed; rows >= 1, inputs >= 1, outputs >= 1. The rows may be changed until a trainer
+ * first uses them: a GPU keeps a copy of its own from then on, until the dataset is destroyed. */
 RS_API rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_dataset** dataset);
 RS_API float* rs_dataset_x(rs_dataset* dataset); /* [rows, inputs], to be filled by the caller */
 RS_API float* rs_dataset_y(rs_dataset* dataset); /* [rows, outputs] */
@@ -226,6 +249,10 @@ RS_API rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer
 RS_API void rs_trainer_destroy(rs_trainer* trainer); /* null is allowed */
 
 RS_API int64_t rs_trainer_parameter_count(const rs_trainer* trainer);
+
+/* What computes a step on `batch` rows, in a word; batch >= 1. CPU: "small-network", "row" or "batch"; CUDA:
+ * "persistent", "fused", "fused-tf32" or "layered". It depends on the network, the optimizer and the batch alone. */
+RS_API const char* rs_trainer_path(const rs_trainer* trainer, int64_t batch);
 
 /* Weights and biases uniform in +-1/sqrt(fan_in), as torch.nn.Linear, from Philox4x32-10 keyed by
  * `seed`: the same values on every machine. Forgets the optimizer's state. */

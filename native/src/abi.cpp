@@ -2,20 +2,24 @@
 #include "ringstep.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <dlfcn.h>
 #include <new>
 #include <sstream>
 
+#include "backend.h"
 #include "collective/local.h"
 #include "collective/mpi.h"
 #include "collective/nccl_library.h"
 #include "collective/tcp.h"
-#include "cpu/kernels.h"
 #include "cpu/cpu_trainer.h"
+#include "cpu/kernels.h"
 #include "dataset.h"
+#include "device_error.h"
 #include "probabilities.h"
 #include "shuffle.h"
 #include "thread_pool.h"
@@ -56,6 +60,8 @@ rs_status guarded(const char* operation, F f) {
   } catch (const rs::collective::Failure& e) {
     last_error_rank = e.rank;
     return fail(status_of(e), "%s: %s", operation, e.what());
+  } catch (const rs::DeviceError& e) {
+    return fail(e.status, "%s: %s", operation, e.what());
   } catch (const std::bad_alloc&) {
     return fail(RS_OUT_OF_MEMORY, "%s: out of memory", operation);
   } catch (const std::exception& e) {
@@ -102,6 +108,28 @@ rs_status check_sizes(const int32_t* sizes, int32_t size_count) {
   return RS_OK;
 }
 
+// Registered once and never taken away.
+std::atomic<const rs::Backend*> cuda_backend{nullptr};
+
+rs::Settings settings_of(const rs_trainer_options& o);
+
+rs_status check_engine(const rs_trainer_options& options) {
+  if (options.precision != RS_FLOAT32 && options.precision != RS_TF32) {
+    return fail(RS_INVALID_ARGUMENT, "precision %d is unknown", options.precision);
+  }
+  if (options.engine == RS_ENGINE_CPU) {
+    if (options.precision == RS_FLOAT32) return RS_OK;
+    return fail(RS_INVALID_ARGUMENT, "TF32 is for tensor cores: it needs the CUDA engine");
+  }
+  if (options.engine != RS_ENGINE_CUDA) return fail(RS_INVALID_ARGUMENT, "engine %d is unknown", options.engine);
+  if (options.device < 0) return fail(RS_INVALID_ARGUMENT, "device is %d; it must be at least 0", options.device);
+  if (const char* what = settings_of(options).beyond_plain()) {
+    return fail(RS_INVALID_ARGUMENT, "the CUDA engine does not have %s; use device cpu", what);
+  }
+  if (!cuda_backend) return fail(RS_CUDA, "trainer: the CUDA engine is not loaded");
+  return RS_OK;
+}
+
 rs_status check_options(const rs_trainer_options* options) {
   if (!options) return fail(RS_INVALID_ARGUMENT, "options must not be null");
   if (rs_status status = check_sizes(options->sizes, options->size_count)) return status;
@@ -112,7 +140,7 @@ rs_status check_options(const rs_trainer_options* options) {
   if (options->threads < 0) {
     return fail(RS_INVALID_ARGUMENT, "threads is %d; it must be at least 0", options->threads);
   }
-  return RS_OK;
+  return check_engine(*options);
 }
 
 // ---- losses, penalties, schedules, averages ----
@@ -276,6 +304,26 @@ const char* rs_last_error(void) { return last_error; }
 const char* rs_cpu_simd(void) { return rs::cpu::kernels().name; }
 int32_t rs_cpu_count(void) { return rs::processor_count(); }
 
+// ---- engines in libraries of their own ----
+
+int32_t rs_cuda_driver_present(void) {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  // Left open: the engine will need it, and the driver is not made to be unloaded.
+  return driver != nullptr;
+}
+
+rs_status rs_register_backend(const void* backend) {
+  if (!backend) return fail(RS_INVALID_ARGUMENT, "backend must not be null");
+  const rs::Backend& b = *static_cast<const rs::Backend*>(backend);
+  if (b.abi_version != RS_ABI_VERSION || std::strcmp(b.version, RINGSTEP_VERSION) != 0) {
+    return fail(RS_INVALID_ARGUMENT, "the CUDA engine is of another version; use libraries of version %s alone",
+                RINGSTEP_VERSION);
+  }
+  if (b.engine != RS_ENGINE_CUDA) return fail(RS_INVALID_ARGUMENT, "engine %d is unknown", b.engine);
+  cuda_backend = &b;
+  return RS_OK;
+}
+
 // ---- datasets ----
 
 rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_dataset** dataset) {
@@ -319,7 +367,9 @@ rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trai
   if (rs_status status = check_settings(*options)) return status;
   return guarded("trainer", [&] {
     rs::Network network(options->sizes, options->size_count, static_cast<rs_activation>(options->activation));
-    *trainer = new rs::cpu::Trainer(std::move(network), settings_of(*options), options->optimizer, options->threads);
+    *trainer = options->engine == RS_ENGINE_CUDA
+                   ? cuda_backend.load()->create(std::move(network), *options)
+                   : new rs::cpu::Trainer(std::move(network), settings_of(*options), options->optimizer, options->threads);
     return RS_OK;
   });
 }
@@ -328,21 +378,29 @@ void rs_trainer_destroy(rs_trainer* trainer) { delete trainer; }
 
 int64_t rs_trainer_parameter_count(const rs_trainer* trainer) { return trainer->network().parameter_count; }
 
+const char* rs_trainer_path(const rs_trainer* trainer, int64_t batch) { return trainer->path(batch); }
+
 rs_status rs_trainer_init(rs_trainer* trainer, uint64_t seed) {
-  trainer->initialize(seed);
-  return RS_OK;
+  return guarded("init", [&] {
+    trainer->initialize(seed);
+    return RS_OK;
+  });
 }
 
 rs_status rs_trainer_get_parameters(const rs_trainer* trainer, float* parameters, int64_t count) {
   if (rs_status status = check_count(*trainer, parameters, count)) return status;
-  trainer->get_parameters(parameters);
-  return RS_OK;
+  return guarded("get_parameters", [&] {
+    trainer->get_parameters(parameters);
+    return RS_OK;
+  });
 }
 
 rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* parameters, int64_t count) {
   if (rs_status status = check_count(*trainer, parameters, count)) return status;
-  trainer->set_parameters(parameters);
-  return RS_OK;
+  return guarded("set_parameters", [&] {
+    trainer->set_parameters(parameters);
+    return RS_OK;
+  });
 }
 
 rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr) {

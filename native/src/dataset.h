@@ -2,8 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 
 #include "aligned_buffer.h"
+
+namespace rs {
+
+// A copy of a dataset's rows that an engine made, such as in a GPU's memory. It goes with the dataset.
+class DatasetCopy {
+ public:
+  DatasetCopy() = default;
+  virtual ~DatasetCopy() = default;
+  DatasetCopy(const DatasetCopy&) = delete;
+  DatasetCopy& operator=(const DatasetCopy&) = delete;
+};
+
+}  // namespace rs
 
 struct rs_dataset {
   int64_t rows;
@@ -12,6 +28,10 @@ struct rs_dataset {
   rs::AlignedBuffer x;  // [rows, inputs]
   rs::AlignedBuffer y;  // [rows, outputs]
   rs::AlignedBuffer weights;  // [rows]; null where all rows count alike
+
+  // One for each device that has used the rows; to be looked at and added to under the lock.
+  mutable std::mutex copies_lock;
+  mutable std::map<int, std::unique_ptr<rs::DatasetCopy>> copies;
 
   rs_dataset(int64_t rows, int32_t inputs, int32_t outputs)
       : rows(rows), inputs(inputs), outputs(outputs), x(rows * inputs), y(rows * outputs) {}

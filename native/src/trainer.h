@@ -1,7 +1,7 @@
 // A network in training, whatever it runs on: what the C ABI needs of an engine. cpu/cpu_trainer.h is the CPU's.
 //
 // Arguments are checked before they come here. The functions throw std::bad_alloc where memory runs out and
-// std::runtime_error, with the whole reason, for all else.
+// rs::DeviceError or std::runtime_error, with the whole reason, for all else.
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,9 @@ struct rs_trainer {
   const rs::Network& network() const { return network_; }
   const rs::Settings& settings() const { return settings_; }
   int32_t target_width() const { return rs::target_width(settings_.loss.kind, network_.outputs()); }
+
+  // What computes a step on `batch` rows, in a word.
+  virtual const char* path(int64_t batch) const = 0;
 
   virtual double last_loss() const = 0;
   virtual void initialize(uint64_t seed) = 0;

@@ -31,7 +31,7 @@ inline Dataset random_dataset(int64_t rows, int32_t inputs, int32_t outputs, uin
 }
 
 inline Trainer make_trainer(const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer,
-                            int32_t threads) {
+                            int32_t threads, rs_engine engine = RS_ENGINE_CPU) {
   rs_trainer* trainer = nullptr;
   rs_trainer_options options = {};
   options.sizes = sizes.data();
@@ -39,6 +39,7 @@ inline Trainer make_trainer(const std::vector<int32_t>& sizes, rs_activation act
   options.activation = activation;
   options.optimizer = optimizer;
   options.threads = threads;
+  options.engine = engine;
   CHECK_OK(rs_trainer_create(&options, &trainer));
   CHECK_OK(rs_trainer_init(trainer, 1));
   return Trainer(trainer);

@@ -24,10 +24,12 @@ void set_order(Order order);
 void run(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& body);
 
 template <typename... Parameters, typename... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t,
+void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             Arguments... arguments) {
-  run(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
-      [&] { kernel(static_cast<Parameters>(arguments)...); });
+  submit(stream, [=] {
+    run(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
+        [&] { kernel(static_cast<Parameters>(arguments)...); });
+  });
 }
 
 }  // namespace simt

@@ -97,6 +97,10 @@ bool Trainer::takes_small_steps(int64_t rows) const {
   return rows == 1 && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
 }
 
+const char* Trainer::path(int64_t batch) const {
+  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : "batch";
+}
+
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
   if (rows < kRowPathBatch) return;

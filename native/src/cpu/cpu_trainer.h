@@ -23,6 +23,7 @@ class Trainer final : public rs_trainer {
  public:
   Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads);
 
+  const char* path(int64_t batch) const override;
   double last_loss() const override { return last_loss_; }
   void initialize(uint64_t seed) override;
   void get_parameters(float* parameters) const override;

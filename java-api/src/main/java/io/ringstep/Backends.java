@@ -1,12 +1,13 @@
 package io.ringstep;
 
+import io.ringstep.internal.CudaLibrary;
 import io.ringstep.internal.Native;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** The engines of this build, and which of them this machine can use. */
 public final class Backends {
-  static final String NO_CUDA = "this build has no CUDA engine";
-
   private Backends() {}
 
   /**
@@ -18,9 +19,32 @@ public final class Backends {
    */
   public record Backend(String name, boolean available, String detail) {}
 
+  /**
+   * Where work goes.
+   *
+   * @param device the CPU or GPUs, never {@code auto}
+   * @param reason why {@link Device#auto()} led there, in a phrase; empty where the device was asked for by name
+   */
+  public record Choice(Device device, String reason) {}
+
+  /**
+   * Where {@code fit} on {@code rows} rows would run; {@link Trainer.Builder#expecting} decides alike.
+   *
+   * @throws CudaException if {@code device} asks for a GPU that cannot be used
+   */
+  public static Choice choose(Device device, Network network, Optimizer optimizer, long rows, Fit fit) {
+    Placement placement = Placement.of(device, CostModel.Work.of(network, optimizer, rows, fit));
+    return new Choice(placement.device(), placement.reason());
+  }
+
   /** Every engine, available or not, with the reason. */
   public static List<Backend> report() {
-    return List.of(cpu(), new Backend("cuda", false, NO_CUDA));
+    return List.of(cpu(), cuda());
+  }
+
+  /** The GPUs that can be used, in words, in the order of their numbers; empty where there is none. */
+  public static List<String> cudaDevices() {
+    return IntStream.range(0, cudaDeviceCount()).mapToObj(CudaLibrary::description).toList();
   }
 
   private static Backend cpu() {
@@ -32,5 +56,26 @@ public final class Backends {
     } catch (RingstepException e) {
       return new Backend("cpu", false, e.getMessage());
     }
+  }
+
+  private static Backend cuda() {
+    String reason = cudaUnavailable();
+    if (reason != null) {
+      return new Backend("cuda", false, reason);
+    }
+    List<String> devices = cudaDevices();
+    String all =
+        IntStream.range(0, devices.size())
+            .mapToObj(i -> "cuda:" + i + " " + devices.get(i))
+            .collect(Collectors.joining("; "));
+    return new Backend("cuda", true, all);
+  }
+
+  private static int cudaDeviceCount() {
+    return cudaUnavailable() == null ? CudaLibrary.deviceCount() : 0;
+  }
+
+  private static String cudaUnavailable() {
+    return CudaLibrary.unavailable();
   }
 }

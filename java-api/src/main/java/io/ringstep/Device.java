@@ -1,22 +1,37 @@
 package io.ringstep;
 
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /** Where a {@link Trainer} runs. Immutable. */
 public final class Device {
   private static final int ALL = 0;
-  private static final Device AUTO = new Device("auto", ALL);
-  private static final Device CPU = new Device("cpu", ALL);
+  private static final Device AUTO = new Device(Engine.AUTO, ALL);
+  private static final Device CPU = new Device(Engine.CPU, ALL);
 
-  private final String name;
-  private final int threads;
-
-  private Device(String name, int threads) {
-    this.name = name;
-    this.threads = threads;
+  /** What a device belongs to. */
+  enum Engine {
+    AUTO,
+    CPU,
+    CUDA
   }
 
-  /** The device that suits the machine and the work; see {@link Backends#report()}. */
+  private final Engine engine;
+  private final int threads;
+  private final int[] ordinals;
+
+  private Device(Engine engine, int threads, int... ordinals) {
+    this.engine = engine;
+    this.threads = threads;
+    this.ordinals = ordinals;
+  }
+
+  /**
+   * The device that suits the machine and the work: see {@link Backends#report()} and {@link Trainer.Builder#expecting}.
+   * The environment variable {@code RINGSTEP_DEVICE}, or the system property {@code io.ringstep.device}, may name another
+   * device that is then meant by {@code auto}.
+   */
   public static Device auto() {
     return AUTO;
   }
@@ -35,28 +50,76 @@ public final class Device {
     if (threads < 1) {
       throw new IllegalArgumentException("threads must be at least 1, but is " + threads);
     }
-    return new Device("cpu", threads);
+    return new Device(Engine.CPU, threads);
+  }
+
+  /** The first GPU. */
+  public static Device cuda() {
+    return cuda(0);
   }
 
   /**
-   * The device that the command line calls {@code name}.
+   * GPUs by their numbers, as {@code nvidia-smi} and {@code CUDA_VISIBLE_DEVICES} have them. Whether they are there shows
+   * when a {@link Trainer} is built.
    *
-   * @param name {@code auto} or {@code cpu}
-   * @throws IllegalArgumentException if there is no such device, or this build cannot use it
+   * @param ordinals at least one, from 0 on, no two alike
+   */
+  public static Device cuda(int... ordinals) {
+    if (ordinals.length == 0) {
+      throw new IllegalArgumentException("cuda needs the number of at least one GPU");
+    }
+    if (Arrays.stream(ordinals).anyMatch(ordinal -> ordinal < 0)) {
+      throw new IllegalArgumentException("the numbers of GPUs start at 0, but one is negative");
+    }
+    if (Arrays.stream(ordinals).distinct().count() < ordinals.length) {
+      throw new IllegalArgumentException("a GPU is named twice");
+    }
+    return new Device(Engine.CUDA, ALL, ordinals.clone());
+  }
+
+  /**
+   * The device that the command line calls {@code name}. Whether it can be used shows when a {@link Trainer} is built.
+   *
+   * @param name {@code auto}, {@code cpu}, {@code cuda}, {@code cuda:1} or {@code cuda:0,1}
+   * @throws IllegalArgumentException if there is no such name
    */
   public static Device parse(String name) {
-    String lower = name.toLowerCase(Locale.ROOT);
+    String lower = name.strip().toLowerCase(Locale.ROOT);
     if (lower.equals("auto")) {
       return AUTO;
     }
     if (lower.equals("cpu")) {
       return CPU;
     }
-    if (lower.matches("cuda(:\\d+(,\\d+)*)?")) {
-      throw new IllegalArgumentException(
-          "device " + name + ": " + Backends.NO_CUDA + "; use auto or cpu");
+    if (lower.equals("cuda")) {
+      return cuda();
     }
-    throw new IllegalArgumentException("no device '" + name + "'; use auto or cpu");
+    if (lower.matches("cuda:\\d{1,4}(,\\d{1,4})*")) {
+      return cuda(Arrays.stream(lower.substring(5).split(",")).mapToInt(Integer::parseInt).toArray());
+    }
+    throw new IllegalArgumentException("no device '" + name + "'; use auto, cpu, cuda, cuda:N or cuda:0,1");
+  }
+
+  /** What {@code auto} was said to mean, or itself. */
+  static Device automatic() {
+    String name = System.getProperty("io.ringstep.device", System.getenv("RINGSTEP_DEVICE"));
+    if (name == null || name.isBlank()) {
+      return AUTO;
+    }
+    try {
+      return parse(name);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(e.getMessage() + " (from RINGSTEP_DEVICE or -Dio.ringstep.device)", e);
+    }
+  }
+
+  Engine engine() {
+    return engine;
+  }
+
+  /** Numbers of the GPUs. */
+  int[] ordinals() {
+    return ordinals.clone();
   }
 
   /** Threads that one call may use. */
@@ -72,6 +135,9 @@ public final class Device {
   /** The name that {@link #parse} takes. */
   @Override
   public String toString() {
-    return name;
+    String name = engine.name().toLowerCase(Locale.ROOT);
+    return engine != Engine.CUDA
+        ? name
+        : name + Arrays.stream(ordinals).mapToObj(Integer::toString).collect(Collectors.joining(",", ":", ""));
   }
 }

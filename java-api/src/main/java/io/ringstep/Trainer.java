@@ -32,6 +32,7 @@ public final class Trainer implements AutoCloseable {
   private final Optimizer optimizer;
   private final Communicator communicator;
   private final Loss loss;
+  private final Placement placement;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
@@ -49,7 +50,8 @@ public final class Trainer implements AutoCloseable {
     communicator = builder.communicator;
     loss = builder.loss;
     learningRate = builder.optimizer.learningRate();
-    rs_trainer created = create(builder);
+    placement = builder.place();
+    rs_trainer created = create(builder, placement.device());
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
     if (communicator != null) {
       join(created, builder.reduction);
@@ -64,7 +66,7 @@ public final class Trainer implements AutoCloseable {
     model = model.withLoss(loss);
   }
 
-  private static rs_trainer create(Builder builder) {
+  private static rs_trainer create(Builder builder, Device device) {
     int[] sizes = builder.network.sizes();
     rs_trainer created = new rs_trainer();
     long sizesAt = Loader.sizeof(rs_trainer_options.class);
@@ -73,7 +75,11 @@ public final class Trainer implements AutoCloseable {
       rs_trainer_options options = new rs_trainer_options(memory);
       IntPointer nativeSizes = new IntPointer(memory.getPointer(sizesAt)).put(sizes, 0, sizes.length);
       options.sizes(nativeSizes).size_count(sizes.length);
-      options.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
+      options.activation(builder.network.activation().ordinal()).threads(device.threads());
+      options.precision(builder.precision == Precision.TF32 ? Engine.RS_TF32 : Engine.RS_FLOAT32);
+      if (device.engine() == Device.Engine.CUDA) {
+        options.engine(Engine.RS_ENGINE_CUDA).device(device.ordinals()[0]);
+      }
       settings(builder.optimizer, options.optimizer());
       options.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
       options.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
@@ -131,6 +137,30 @@ public final class Trainer implements AutoCloseable {
   /** The loss. */
   public Loss lossFunction() {
     return loss;
+  }
+
+  /** Where it runs: what {@link Device#auto()} led to, or what was asked for. */
+  public Device device() {
+    return placement.device();
+  }
+
+  /** Why {@link Device#auto()} led there, in a phrase; empty where the device was asked for by name. */
+  public String deviceReason() {
+    return placement.reason();
+  }
+
+  /**
+   * What computes a step on {@code batch} rows, in a word: on the CPU {@code small-network}, {@code row} or {@code batch},
+   * on a GPU {@code persistent}, {@code fused}, {@code fused-tf32} or {@code layered}. It depends on the network, the
+   * optimizer and the batch alone.
+   *
+   * @param batch at least 1
+   */
+  public String path(long batch) {
+    if (batch < 1) {
+      throw new IllegalArgumentException("batch must be at least 1, but is " + batch);
+    }
+    return call(trainer -> Engine.rs_trainer_path(trainer, batch).getString());
   }
 
   /**
@@ -467,6 +497,9 @@ public final class Trainer implements AutoCloseable {
     private Device device = Device.auto();
     private Communicator communicator;
     private Communicator.Reduction reduction = Communicator.Reduction.EXACT;
+    private Precision precision = Precision.FLOAT32;
+    private long rows;
+    private Fit fit;
     private long seed;
     private Loss loss;
     private double l1;
@@ -506,6 +539,31 @@ public final class Trainer implements AutoCloseable {
     /** How gradients are summed across ranks, by default exactly; the same on every rank. */
     public Builder reduction(Communicator.Reduction reduction) {
       this.reduction = Objects.requireNonNull(reduction, "reduction");
+      return this;
+    }
+
+    /**
+     * Default: {@link Precision#FLOAT32}.
+     *
+     * @throws IllegalArgumentException from {@link #build} if this is TF32 and the device is the CPU
+     */
+    public Builder precision(Precision precision) {
+      this.precision = Objects.requireNonNull(precision, "precision");
+      return this;
+    }
+
+    /**
+     * Tells {@link Device#auto()} of the work ahead: {@code fit} on {@code rows} rows. Without it, auto goes by the
+     * network alone, and takes it that there will be many steps of 32 rows.
+     *
+     * @param rows at least 1
+     */
+    public Builder expecting(long rows, Fit fit) {
+      if (rows < 1) {
+        throw new IllegalArgumentException("rows must be at least 1, but is " + rows);
+      }
+      this.rows = rows;
+      this.fit = Objects.requireNonNull(fit, "fit");
       return this;
     }
 
@@ -574,7 +632,27 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
-    /** Makes the trainer, to be closed by the caller. */
+    private Placement place() {
+      CostModel.Work work =
+          fit == null
+              ? CostModel.Work.of(network, optimizer)
+              : CostModel.Work.of(network, optimizer, rows, fit);
+      Placement placement = Placement.of(device, work);
+      if (precision == Precision.TF32 && placement.device().engine() != Device.Engine.CUDA) {
+        throw new IllegalArgumentException("TF32 is for a GPU's tensor cores: device cpu has none; use device cuda, or float32");
+      }
+      if (placement.device().ordinals().length > 1) {
+        throw new IllegalArgumentException(
+            "device " + placement.device() + ": a trainer runs on one GPU; train on several with 'ringstep launch', a process each");
+      }
+      return placement;
+    }
+
+    /**
+     * Makes the trainer, to be closed by the caller.
+     *
+     * @throws CudaException if a GPU was asked for and cannot be used
+     */
     public Trainer build() {
       if (clipNorm > 0 && clipValue > 0) {
         throw new IllegalArgumentException("a gradient is clipped by norm or by value, not by both");

@@ -1,7 +1,9 @@
 package io.ringstep;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import org.junit.jupiter.api.Test;
 
@@ -17,9 +19,37 @@ class BackendsTest {
     assertTrue(cpu.detail().matches(expected), () -> cpu.detail() + " is not: " + expected);
   }
 
+  /** Without a GPU the report says why; with one it describes each. */
   @Test
-  void cudaIsNotThereAndSaysWhy() {
-    assertEquals(
-        new Backends.Backend("cuda", false, "this build has no CUDA engine"), Backends.report().get(1));
+  void cudaSaysWhatItRunsOnOrWhyItCannot() {
+    Backends.Backend cuda = Backends.report().get(1);
+    assertEquals("cuda", cuda.name());
+    assertEquals(cuda.available(), !Backends.cudaDevices().isEmpty());
+    String expected =
+        cuda.available()
+            ? "cuda:0 .+, compute capability \\d+\\.\\d, .*"
+            : "this build has no CUDA engine.*|no CUDA (driver|device).*|the CUDA (driver|engine) .+";
+    assertTrue(cuda.detail().matches(expected), () -> cuda.detail() + " is not: " + expected);
+  }
+
+  @Test
+  void aGpuThatCannotBeUsedIsRefusedWithTheReasonWhenATrainerIsBuilt() {
+    Backends.Backend cuda = Backends.report().get(1);
+    assumeFalse(cuda.available(), "this machine has a GPU");
+    Trainer.Builder builder = Trainer.builder(Network.of(10, 20, 1)).device(Device.cuda());
+
+    CudaException refused = assertThrows(CudaException.class, builder::build);
+
+    assertEquals("device cuda: " + cuda.detail() + "; use auto or cpu", refused.getMessage());
+  }
+
+  @Test
+  void tf32IsRefusedOnTheCpu() {
+    Trainer.Builder builder =
+        Trainer.builder(Network.of(10, 20, 1)).device(Device.cpu()).precision(Precision.TF32);
+
+    String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+
+    assertTrue(message.startsWith("TF32 is for a GPU's tensor cores"), message);
   }
 }

@@ -23,13 +23,25 @@ class DeviceTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "cuda | device cuda: this build has no CUDA engine; use auto or cpu",
-        "cuda:0,1 | device cuda:0,1: this build has no CUDA engine; use auto or cpu",
-        "cuda: | no device 'cuda:'; use auto or cpu",
-        "tpu | no device 'tpu'; use auto or cpu"
+        "cuda: | no device 'cuda:'; use auto, cpu, cuda, cuda:N or cuda:0,1",
+        "cuda:-1 | no device 'cuda:-1'; use auto, cpu, cuda, cuda:N or cuda:0,1",
+        "tpu | no device 'tpu'; use auto, cpu, cuda, cuda:N or cuda:0,1",
+        "cuda:1,1 | a GPU is named twice"
       })
   void othersAreRefusedWithTheReason(String name, String message) {
     assertEquals(message, assertThrows(IllegalArgumentException.class, () -> Device.parse(name)).getMessage());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"cuda,cuda:0", "CUDA:3,cuda:3", "'cuda:0,1','cuda:0,1'"})
+  void gpusHaveNumbers(String name, String whole) {
+    assertEquals(whole, Device.parse(name).toString());
+  }
+
+  @Test
+  void gpusWithoutNumbersOrWithNegativeOnesAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> Device.cuda(new int[0]));
+    assertThrows(IllegalArgumentException.class, () -> Device.cuda(0, -1));
   }
 
   @ParameterizedTest

@@ -2,27 +2,47 @@ package io.ringstep.cli;
 
 import io.ringstep.Backends;
 import io.ringstep.Backends.Backend;
+import io.ringstep.Backends.Choice;
 import io.ringstep.Device;
+import io.ringstep.Fit;
+import io.ringstep.Network;
+import io.ringstep.Optimizer;
 import java.util.List;
 
 /**
- * The engine that a device's name leads to on this machine.
+ * The device that a run's settings lead to on this machine.
  *
  * @param name the engine's
  * @param description the line that says what it is and why it was chosen
  */
 record DeviceChoice(String name, String description) {
-  static DeviceChoice of(Device device) {
-    boolean auto = device == Device.auto();
-    List<Backend> usable = Backends.report().stream().filter(Backend::available).toList();
-    Backend backend =
-        usable.stream()
-            .filter(candidate -> auto || candidate.name().equals(device.toString()))
-            .findFirst()
-            .orElseThrow();
-    String reason =
-        auto && usable.size() == 1 ? ": the only engine of this build that can run here" : "";
-    return new DeviceChoice(
-        backend.name(), "device " + backend.name() + " (" + backend.detail() + ")" + reason);
+  /** Of a run that does {@code fit} on {@code rows} rows. */
+  static DeviceChoice of(Device asked, Network network, Optimizer optimizer, long rows, Fit fit) {
+    Choice choice = Backends.choose(asked, network, optimizer, rows, fit);
+    Device device = choice.device();
+    String name = device.toString().replaceFirst(":.*", "");
+    String reason = choice.reason().isEmpty() ? "" : ": " + choice.reason();
+    return new DeviceChoice(name, "device " + device + " (" + detail(device) + ")" + reason);
+  }
+
+  /** Refuses a device that cannot be used, before anything is read. */
+  static void requireUsable(Device device) {
+    if (device == Device.auto() || device == Device.cpu()) {
+      return;
+    }
+    Backend cuda = Backends.report().get(1);
+    Checks.require(cuda.available(), "device " + device + ": " + cuda.detail() + "; use auto or cpu");
+    int count = Backends.cudaDevices().size();
+    String[] numbers = device.toString().substring("cuda:".length()).split(",");
+    for (String number : numbers) {
+      Checks.require(
+          Integer.parseInt(number) < count,
+          "device " + device + ": there is no cuda:" + number + "; 'ringstep info' lists what there is");
+    }
+  }
+
+  private static String detail(Device device) {
+    List<Backend> backends = Backends.report();
+    return backends.get(device == Device.cpu() ? 0 : 1).detail();
   }
 }

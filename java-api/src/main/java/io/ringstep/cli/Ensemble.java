@@ -3,12 +3,12 @@ package io.ringstep.cli;
 import io.ringstep.Checkpoint;
 import io.ringstep.Communicator;
 import io.ringstep.Dataset;
-import io.ringstep.Device;
 import io.ringstep.DivergedException;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Optimizer;
 import io.ringstep.Progress;
+import io.ringstep.ProgressListener;
 import io.ringstep.RingstepException;
 import io.ringstep.Trainer;
 import java.util.ArrayList;
@@ -58,9 +58,10 @@ final class Ensemble {
     LossOptions loss = options.loss;
     long seed = options.loop.seed + k;
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
-    Device device = options.loop.device;
     Trainer.Builder builder =
-        start.builder(k, seed).loss(start.loss()).optimizer(optimizer).device(device).l1(loss.l1).dropout(loss.dropout, seed);
+        options.loop.place(start.builder(k, seed).loss(start.loss()).optimizer(optimizer))
+            .l1(loss.l1)
+            .dropout(loss.dropout, seed);
     if (loss.clipNorm != null) {
       builder.clipNorm(loss.clipNorm);
     }
@@ -68,21 +69,20 @@ final class Ensemble {
       builder.clipValue(loss.clipValue);
     }
     ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
-    try (Trainer trainer = builder.build()) {
-      Fit settings = options.fit(k);
-      if (rows.validation() != null) {
-        settings = options.validation.applyTo(settings.validation(rows.validation()));
-      }
-      Fit fit =
-          options.checkpoints.apply(settings, checkpoint)
-              .onProgress(
-                  progress -> {
-                    show(k, progress);
-                    if (interrupted.getAsBoolean()) {
-                      trainer.cancel();
-                    }
-                  });
-      FitResult result = trainer.fit(rows.training(), fit);
+    Fit settings = options.fit(k);
+    if (rows.validation() != null) {
+      settings = options.validation.applyTo(settings.validation(rows.validation()));
+    }
+    Fit fit = options.checkpoints.apply(settings, checkpoint);
+    try (Trainer trainer = builder.expecting(rows.training().rows(), fit).build()) {
+      ProgressListener listener =
+          progress -> {
+            show(k, progress);
+            if (interrupted.getAsBoolean()) {
+              trainer.cancel();
+            }
+          };
+      FitResult result = trainer.fit(rows.training(), fit.onProgress(listener));
       if (result.cancelled()) {
         return new Trained(trainer.model(), result, Double.NaN, Double.NaN);
       }

@@ -3,6 +3,8 @@ package io.ringstep.cli;
 import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Fit;
+import io.ringstep.Precision;
+import io.ringstep.Trainer;
 import picocli.CommandLine.Option;
 
 /** How often, in what order and where. */
@@ -40,7 +42,7 @@ final class LoopOptions {
 
   @Option(
       names = "--device",
-      paramLabel = "auto|cpu|cuda|cuda:0,1",
+      paramLabel = "auto|cpu|cuda|cuda:N",
       description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
   Device device = Device.auto();
 
@@ -60,10 +62,23 @@ final class LoopOptions {
               + " fewer bytes. Default: exact.")
   Communicator.Reduction reduction = Communicator.Reduction.EXACT;
 
+  @Option(
+      names = "--tf32",
+      description = "Use a GPU's tensor cores where there is a kernel for the network: faster, less exact.")
+  boolean tf32;
+
   void requireValid() {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));
     Checks.requireAtLeastOne("--epochs", epochs(Defaults.GENERAL));
     Checks.requireAtLeastOne("--models", models);
+    Checks.require(
+        !tf32 || device.toString().startsWith("cuda"), "--tf32 is for a GPU's tensor cores; use it with --device cuda");
+    DeviceChoice.requireUsable(device);
+  }
+
+  /** Where and how exactly to compute. */
+  Trainer.Builder place(Trainer.Builder builder) {
+    return builder.device(device).precision(tf32 ? Precision.TF32 : Precision.FLOAT32);
   }
 
   /** What model {@code k} does. */

@@ -25,7 +25,8 @@ import picocli.CommandLine.ScopeType;
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
-      TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, InfoCommand.class
+      TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, SmokeCommand.class,
+      InfoCommand.class
     },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",

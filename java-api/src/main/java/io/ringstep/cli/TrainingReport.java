@@ -22,14 +22,13 @@ import java.util.stream.IntStream;
 final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
-  private final DeviceChoice device;
   private final RankSession session;
+  private DeviceChoice device;
 
   TrainingReport(TrainCommand options, Console console, RankSession session) {
     this.session = session;
     this.options = options;
     this.console = console;
-    this.device = DeviceChoice.of(options.loop.device);
   }
 
   /** Says what is about to be trained. */
@@ -39,6 +38,10 @@ final class TrainingReport {
     say(
         optimizing() + "; " + looping()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
+    device =
+        DeviceChoice.of(
+            options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
+            data.rows().rows(), options.fit(0));
     say(device.description() + session.description());
   }
 

@@ -4,6 +4,9 @@ import io.ringstep.CollectiveException;
 import io.ringstep.CollectiveTimeoutException;
 import io.ringstep.RankFailedException;
 import io.ringstep.RankMismatchException;
+import io.ringstep.CudaException;
+import io.ringstep.CudaFatalException;
+import io.ringstep.CudaOutOfMemoryException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
 import org.bytedeco.javacpp.Loader;
@@ -41,7 +44,7 @@ public final class Native {
   }
 
   /** The outer message seldom names the culprit, so all of them are given. */
-  private static String reasons(Throwable failure) {
+  static String reasons(Throwable failure) {
     StringBuilder text = new StringBuilder(String.valueOf(failure.getMessage()));
     for (Throwable cause = failure.getCause(); cause != null; cause = cause.getCause()) {
       text.append("; ").append(cause.getMessage());
@@ -65,6 +68,9 @@ public final class Native {
       case Engine.RS_COLLECTIVE_MISMATCH -> new RankMismatchException(Engine.rs_last_error_rank(), reason);
       case Engine.RS_COLLECTIVE_ABORTED, Engine.RS_COLLECTIVE_FAILED ->
           new CollectiveException(Engine.rs_last_error_rank(), reason);
+      case Engine.RS_CUDA -> new CudaException(reason);
+      case Engine.RS_CUDA_OUT_OF_MEMORY -> new CudaOutOfMemoryException(reason);
+      case Engine.RS_CUDA_FATAL -> new CudaFatalException(reason);
       default -> new RingstepException(reason);
     };
   }

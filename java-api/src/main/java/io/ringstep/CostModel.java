@@ -1,0 +1,87 @@
+package io.ringstep;
+
+/**
+ * How long work would take on the CPU and on a GPU, roughly: enough to tell a GPU's work from a CPU's.
+ *
+ * <p>The CPU's numbers were measured (docs/results/cpu). The GPU's are estimates for an H200 class card that no hardware
+ * has confirmed yet (docs/results/unproven.md).
+ */
+final class CostModel {
+  /** A multiply-add counts twice; forward, and backward to the inputs and to the weights. */
+  private static final double FLOPS_PER_PARAMETER = 6;
+
+  private static final double CPU_STEP_SECONDS = 1e-8;
+  private static final double CPU_FLOPS = 4e10;
+  private static final int CPU_ROWS_PER_THREAD = 1024;
+
+  /** The context of the process on the device, and the code loaded into it. */
+  private static final double CUDA_START_SECONDS = 0.3;
+
+  private static final double CUDA_COPY_BYTES = 1e10;
+
+  /** Of a persistent kernel: what one step waits for, forward and backward. */
+  private static final double CUDA_PERSISTENT_STEP_SECONDS = 7e-8;
+
+  private static final int CUDA_PERSISTENT_ROWS = 1024;
+
+  /** One kernel of a graph after the other. */
+  private static final double CUDA_LAUNCH_SECONDS = 1.3e-6;
+
+  private static final double CUDA_FLOPS = 4e12;
+
+  private CostModel() {}
+
+  /**
+   * Work to be done.
+   *
+   * @param rows in the data
+   * @param batch rows a step
+   * @param steps in all
+   */
+  record Work(Network network, boolean plainSgd, long rows, long batch, double steps) {
+    static Work of(Network network, Optimizer optimizer, long rows, Fit fit) {
+      double stepsPerEpoch = 1 + (rows - 1) / fit.batch();
+      return new Work(
+          network, isPlainSgd(optimizer), rows, Math.min(fit.batch(), rows), fit.epochs() * stepsPerEpoch);
+    }
+
+    /** Many steps of no rows in particular. */
+    static Work of(Network network, Optimizer optimizer) {
+      return new Work(network, isPlainSgd(optimizer), 32, 32, 1e6);
+    }
+
+    private static boolean isPlainSgd(Optimizer optimizer) {
+      return optimizer instanceof Sgd sgd && sgd.momentum() == 0 && sgd.weightDecay() == 0;
+    }
+
+    private double flopsPerStep() {
+      return FLOPS_PER_PARAMETER * network.parameterCount() * batch;
+    }
+
+    private int layers() {
+      return network.sizes().length - 1;
+    }
+  }
+
+  static double cpuSeconds(Work work, int processors) {
+    double threads = Math.min(processors, 1 + work.batch() / CPU_ROWS_PER_THREAD);
+    return work.steps() * (CPU_STEP_SECONDS + work.flopsPerStep() / (CPU_FLOPS * threads));
+  }
+
+  static double cudaSeconds(Work work) {
+    double bytes = (double) work.rows() * (work.network().inputs() + work.network().outputs()) * Float.BYTES;
+    return CUDA_START_SECONDS + bytes / CUDA_COPY_BYTES + work.steps() * cudaStepSeconds(work);
+  }
+
+  private static double cudaStepSeconds(Work work) {
+    boolean persistent = work.plainSgd() && work.layers() == 2 && work.network().parameterCount() < 2048
+        && work.batch() <= CUDA_PERSISTENT_ROWS;
+    double waiting =
+        persistent
+            ? CUDA_PERSISTENT_STEP_SECONDS
+            : CUDA_LAUNCH_SECONDS * (work.layers() == 2 && work.network().parameterCount() < 2048 ? 2 : 4 * work.layers() + 1);
+    // One block of threads runs a persistent kernel, all of the device's run the others.
+    double flops = persistent ? CUDA_FLOPS / 100 : CUDA_FLOPS;
+    return waiting + work.flopsPerStep() / flops;
+  }
+}

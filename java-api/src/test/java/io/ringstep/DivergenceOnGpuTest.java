@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link DivergenceTest}, on a GPU. */
+@OnGpu
+class DivergenceOnGpuTest extends DivergenceTest {}

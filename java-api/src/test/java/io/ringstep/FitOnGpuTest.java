@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link FitTest}, on a GPU. */
+@OnGpu
+class FitOnGpuTest extends FitTest {}

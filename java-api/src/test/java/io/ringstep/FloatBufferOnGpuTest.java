@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link FloatBufferTest}, on a GPU. */
+@OnGpu
+class FloatBufferOnGpuTest extends FloatBufferTest {}

@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link GoldenTest}, on a GPU. */
+@OnGpu
+class GoldenOnGpuTest extends GoldenTest {}

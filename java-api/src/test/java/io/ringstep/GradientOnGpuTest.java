@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link GradientTest}, on a GPU. */
+@OnGpu
+class GradientOnGpuTest extends GradientTest {}

@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link OptimizerTest}, on a GPU. */
+@OnGpu
+class OptimizerOnGpuTest extends OptimizerTest {}

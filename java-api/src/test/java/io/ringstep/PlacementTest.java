@@ -1,0 +1,63 @@
+package io.ringstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** What {@code auto} chooses for which work, without a GPU having to be there. */
+class PlacementTest {
+  private static final Network SEED = Network.of(10, 20, 1);
+
+  @Test
+  void aTinyModelAtBatch1BelongsOnTheCpuHoweverLongItTrains() {
+    AtomicInteger asked = new AtomicInteger();
+    for (int epochs : new int[] {1, 1000, 1_000_000}) {
+      CostModel.Work work = CostModel.Work.of(SEED, new Sgd(0.01), 1000, Fit.epochs(epochs).batch(1));
+      Placement placement =
+          Placement.of(
+              Device.auto(),
+              work,
+              () -> {
+                asked.incrementAndGet();
+                return null;
+              });
+      assertEquals(Device.cpu(), placement.device());
+      assertTrue(placement.reason().startsWith("the work is too little for a GPU"), placement.reason());
+    }
+    assertEquals(0, asked.get(), "nobody looks for a GPU where none is wanted");
+  }
+
+  @Test
+  void manyPassesOverMuchDataBelongOnAGpu() {
+    CostModel.Work work = CostModel.Work.of(SEED, new Adam(0.01), 1 << 24, Fit.epochs(100).batch(1 << 20));
+
+    Placement there = Placement.of(Device.auto(), work, () -> null);
+    Placement missing = Placement.of(Device.auto(), work, () -> "no CUDA driver");
+
+    assertEquals("cuda:0", there.device().toString());
+    assertTrue(there.reason().startsWith("the work suits a GPU"), there.reason());
+    assertEquals(Device.cpu(), missing.device());
+    assertEquals("a GPU would suit the work, but: no CUDA driver", missing.reason());
+  }
+
+  /** A context takes as long to make as many short trainings. */
+  @Test
+  void aShortTrainingOfALargeNetworkStaysOnTheCpu() {
+    Network network = Network.of(512, 512, 512, 10);
+    Fit brief = Fit.epochs(1).batch(128);
+    CostModel.Work little = CostModel.Work.of(network, new Adam(0.01), 256, brief);
+    CostModel.Work much = CostModel.Work.of(network, new Adam(0.01), 1_000_000, brief);
+
+    assertEquals(Device.cpu(), Placement.of(Device.auto(), little, () -> null).device());
+    assertEquals("cuda:0", Placement.of(Device.auto(), much, () -> null).device().toString());
+  }
+
+  @Test
+  void theCpuIsWhereItWasAskedFor() {
+    CostModel.Work work = CostModel.Work.of(SEED, new Sgd(0.01), 1 << 24, Fit.epochs(100).batch(1 << 20));
+
+    assertEquals(new Placement(Device.cpu(), ""), Placement.of(Device.cpu(), work, () -> null));
+  }
+}

@@ -1,0 +1,5 @@
+package io.ringstep;
+
+/** {@link TrainerTest}, on a GPU. */
+@OnGpu
+class TrainerOnGpuTest extends TrainerTest {}

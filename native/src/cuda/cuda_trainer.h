@@ -1,0 +1,107 @@
+// A network in training on one GPU.
+//
+// Parameters, the optimizer's state and datasets stay on the device. A fit runs ahead of the host: windows of steps
+// are enqueued while earlier ones run, and what became of them is read from copies of the step state that follow each.
+#pragma once
+
+#include <vector>
+
+#include "cuda/dataset_rows.h"
+#include "cuda/device.h"
+#include "cuda/gradient.h"
+#include "cuda/graph.h"
+#include "cuda/memory.h"
+#include "cuda/staging.h"
+#include "cuda/stream.h"
+#include "cuda/window.h"
+#include "optimizer.h"
+#include "ringstep.h"
+#include "trainer.h"
+
+namespace rs::cuda {
+
+class Trainer final : public rs_trainer {
+ public:
+  // The device must be the calling thread's.
+  Trainer(Network network, const rs_trainer_options& options, Device& device);
+  ~Trainer() override;
+
+  const char* path(int64_t batch) const override { return name_of(gradients_.path(batch)); }
+  double last_loss() const override { return last_loss_; }
+  void initialize(uint64_t seed) override;
+  void get_parameters(float* parameters) const override;
+  void set_parameters(const float* parameters) override;
+  void set_learning_rate(double lr) override;
+
+  int64_t state_count() const override;
+  void get_state(float* moments, rs_optimizer_state& state) const override;
+  void set_state(const float* moments, const rs_optimizer_state& state) override;
+
+  rs_status step(const float* x, const float* y, int64_t rows) override;
+  double gradient(const float* x, const float* y, int64_t rows, float* gradient) override;
+  rs_status fit(const rs_dataset& data, rs_fit& fit) override;
+  double evaluate(const rs_dataset& data, const float* target_scale) override;
+  void predict(const float* x, int64_t rows, float* y) override;
+
+ private:
+  // What the host is told of a window of steps once it is done.
+  struct Seen {
+    gpu::StepState state;
+    double epoch_loss_sums[kMostSteps];
+  };
+
+  class Run;  // one call of fit, in windows
+
+  double mean(double sum, int64_t rows) const;
+  bool is_plain_sgd() const;
+  LossWeights set_loss_weights(const float* target_scale);
+  void begin_fit(double epoch_loss_sum);
+  void reset_optimizer();
+  void clear_failure();
+  void reserve(int64_t batch);
+  void forget_graphs();
+
+  void enqueue_step(const gpu::Rows& rows, int64_t count, LossWeights weights);
+  gpu::Rows stage(const float* x, const float* y, int64_t rows);
+  void enqueue_small_step(int64_t rows);
+  rs_status finish_step(int64_t rows);
+  rs_status fit_persistent(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+
+  Device& device_;
+  mutable Stream stream_;
+  rs_optimizer optimizer_;
+  Gradient gradients_;
+
+  DeviceArray<float> parameters_;
+  DeviceArray<float> m_, v_;                 // the optimizer's state, where it has any
+  DeviceArray<float> gradient_;              // [length], where it is asked for
+  DeviceArray<gpu::StepState> state_;
+  DeviceArray<double> epoch_loss_sums_;      // [kMostSteps]: of the epochs that end within a window
+  DeviceArray<float> loss_weights_;          // [outputs]
+  std::vector<float> known_loss_weights_;    // what they are
+  DeviceArray<float> staged_x_, staged_y_;   // rows of the host's
+  DeviceArray<float> window_x_, window_y_;   // rows of a window, in the order they are visited
+  DeviceArray<gpu::LatencyModel> model_;     // of the persistent kernel
+  DeviceArray<double> losses_;               // of epochs that end within its launch
+  DeviceArray<float> row_losses_;            // of evaluate
+
+  mutable Staging staging_;
+  PinnedArray<Seen> seen_;                   // [kFlights]
+  Event landed_[kFlights];                   // seen_ holds what a window left
+  PinnedArray<float> small_step_;            // x and y of a small step
+  PinnedArray<int32_t> stop_;                // what the persistent kernel looks at
+  PinnedArray<gpu::LatencyModel> seen_model_;
+  PinnedArray<double> seen_losses_;
+
+  Graph window_graph_, step_graph_;
+  WindowShape window_shape_ = {};  // of window_graph_, or of the last window
+  float window_loss_weight_ = 0;
+  int64_t step_graph_rows_ = 0;
+  int64_t previous_rows_ = 0;
+
+  int64_t applied_ = 0;  // steps that the state had counted when it was last seen
+  bool failed_ = false;  // the state says so, until it is cleared
+  double last_loss_;
+};
+
+}  // namespace rs::cuda
