@@ -9,8 +9,8 @@ enable_language(CUDA)
 
 add_library(ringstep-kernels STATIC ${RINGSTEP_KERNEL_SOURCES})
 target_include_directories(ringstep-kernels
-  PRIVATE simt src  # first: native/src has a blocks.h and an optimizer.h too
-  PUBLIC .. ../native/include ../native/src)
+  PUBLIC src ../native/include ../native/src  # in this order: both src/ have a blocks.h and an optimizer.h
+  PRIVATE simt)
 set_target_properties(ringstep-kernels PROPERTIES
   POSITION_INDEPENDENT_CODE ON
   CUDA_VISIBILITY_PRESET hidden
