@@ -62,8 +62,8 @@ struct LatencySteps {
   // sum over its rows. Null where nobody asks. The caller sees to it that no model ends more than the capacity.
   double* losses;
   int64_t losses_capacity;
-  // Host memory that the device can read; may be null. Once it is not 0, each model stops where it is: at batch 1 within
-  // about a thousand steps, else within 256.
+  // Host memory that the device can read; may be null. Once it is not 0, each model stops where it is: at batch 1
+  // within about a thousand steps, else within 256.
   const volatile int32_t* stop;
 };
 
