@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Compare with rs_abi_version() before any other call: they differ when header and library do. */
-#define RS_ABI_VERSION 1
+#define RS_ABI_VERSION 2
 
 typedef enum rs_status {
   RS_OK = 0,
@@ -60,6 +60,16 @@ typedef struct rs_optimizer {
   double weight_decay; /* L2 for SGD and Adam, decoupled for AdamW */
   double beta1, beta2, eps; /* Adam, AdamW */
 } rs_optimizer;
+
+/* What a trainer is made of. Zero it, then fill in what is not 0. */
+typedef struct rs_trainer_options {
+  const int32_t* sizes; /* the width of the inputs and of every Linear layer, each from 1 to 4194304: {10, 20, 1} is
+                           Linear(10, 20), activation, Linear(20, 1); at most 2147483647 parameters */
+  int32_t size_count;
+  int32_t activation; /* rs_activation */
+  rs_optimizer optimizer;
+  int32_t threads; /* bounds the threads of one call; 0 means one for each processor */
+} rs_trainer_options;
 
 /* The state of a fit: what to do, how far it has come, when to pause. Zero it, fill in the first
  * block, and call rs_trainer_fit with it until `done` is 1. */
@@ -114,11 +124,8 @@ RS_API void rs_dataset_destroy(rs_dataset* dataset); /* null is allowed */
 
 /* ---- trainers: a network, its optimizer and their state ---- */
 
-/* `sizes` holds the width of the inputs and of every Linear layer, each from 1 to 4194304: {10, 20, 1}
- * is Linear(10, 20), activation, Linear(20, 1). At most 2147483647 parameters. `threads` >= 1 bounds the threads of one call, 0 means
- * one for each processor. All parameters are zero: call rs_trainer_init or rs_trainer_set_parameters. */
-RS_API rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation,
-                                   const rs_optimizer* optimizer, int32_t threads, rs_trainer** trainer);
+/* All parameters are zero: call rs_trainer_init or rs_trainer_set_parameters. */
+RS_API rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trainer);
 RS_API void rs_trainer_destroy(rs_trainer* trainer); /* null is allowed */
 
 RS_API int64_t rs_trainer_parameter_count(const rs_trainer* trainer);

@@ -8,10 +8,10 @@
 #include <new>
 
 #include "cpu/kernels.h"
+#include "cpu/cpu_trainer.h"
 #include "dataset.h"
 #include "shuffle.h"
 #include "thread_pool.h"
-#include "trainer.h"
 
 namespace {
 
@@ -76,6 +76,19 @@ rs_status check_sizes(const int32_t* sizes, int32_t size_count) {
     }
     if (i > 0) parameters += (static_cast<int64_t>(sizes[i - 1]) + 1) * sizes[i];
     if (parameters > INT32_MAX) return fail(RS_INVALID_ARGUMENT, "the network has more than 2147483647 parameters");
+  }
+  return RS_OK;
+}
+
+rs_status check_options(const rs_trainer_options* options) {
+  if (!options) return fail(RS_INVALID_ARGUMENT, "options must not be null");
+  if (rs_status status = check_sizes(options->sizes, options->size_count)) return status;
+  if (rs_status status = check_optimizer(options->optimizer)) return status;
+  if (options->activation < RS_IDENTITY || options->activation > RS_SIGMOID) {
+    return fail(RS_INVALID_ARGUMENT, "activation %d is unknown", options->activation);
+  }
+  if (options->threads < 0) {
+    return fail(RS_INVALID_ARGUMENT, "threads is %d; it must be at least 0", options->threads);
   }
   return RS_OK;
 }
@@ -154,20 +167,13 @@ void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
 
 // ---- trainers ----
 
-rs_status rs_trainer_create(const int32_t* sizes, int32_t size_count, int32_t activation, const rs_optimizer* optimizer,
-                            int32_t threads, rs_trainer** trainer) {
+rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trainer) {
   if (!trainer) return fail(RS_INVALID_ARGUMENT, "trainer must not be null");
   *trainer = nullptr;
-  if (!optimizer) return fail(RS_INVALID_ARGUMENT, "optimizer must not be null");
-  if (rs_status status = check_sizes(sizes, size_count)) return status;
-  if (rs_status status = check_optimizer(*optimizer)) return status;
-  if (activation < RS_IDENTITY || activation > RS_SIGMOID) {
-    return fail(RS_INVALID_ARGUMENT, "activation %d is unknown", activation);
-  }
-  if (threads < 0) return fail(RS_INVALID_ARGUMENT, "threads is %d; it must be at least 0", threads);
+  if (rs_status status = check_options(options)) return status;
   return guarded("trainer", [&] {
-    rs::Network network(sizes, size_count, static_cast<rs_activation>(activation));
-    *trainer = new rs_trainer(std::move(network), *optimizer, threads);
+    rs::Network network(options->sizes, options->size_count, static_cast<rs_activation>(options->activation));
+    *trainer = new rs::cpu::Trainer(std::move(network), options->optimizer, options->threads);
     return RS_OK;
   });
 }

@@ -25,9 +25,15 @@ static const rs_optimizer kAdam = {.kind = RS_ADAM, .lr = 0.01, .beta1 = 0.9, .b
 #define REFUSED(call, text) REFUSED_AS(RS_INVALID_ARGUMENT, call, text)
 #define DONE(call) CHECK((call) == RS_OK, "%s", rs_last_error())
 
+static rs_trainer_options network(const int32_t* sizes, int32_t count, rs_optimizer optimizer) {
+  return (rs_trainer_options){
+      .sizes = sizes, .size_count = count, .activation = RS_TANH, .optimizer = optimizer, .threads = 2};
+}
+
 static rs_trainer* make_trainer(const int32_t* sizes, int32_t count, rs_optimizer optimizer) {
   rs_trainer* trainer = NULL;
-  DONE(rs_trainer_create(sizes, count, RS_TANH, &optimizer, 2, &trainer));
+  const rs_trainer_options options = network(sizes, count, optimizer);
+  DONE(rs_trainer_create(&options, &trainer));
   DONE(rs_trainer_init(trainer, 1));
   return trainer;
 }
@@ -62,31 +68,37 @@ static void refuses_datasets(void) {
   NO_DATASET(RS_OUT_OF_MEMORY, INT64_MAX / INT32_MAX, INT32_MAX, 1, "memory");
 }
 
-static void refuse_trainer(const int32_t* sizes, int32_t count, int32_t activation, const rs_optimizer* optimizer,
-                           int32_t threads, const char* text) {
+static void refuse_trainer(const rs_trainer_options* options, const char* text) {
   rs_trainer* trainer = (rs_trainer*)&trainer;
-  REFUSED(rs_trainer_create(sizes, count, activation, optimizer, threads, &trainer), text);
+  REFUSED(rs_trainer_create(options, &trainer), text);
   CHECK(trainer == NULL, "%s", text);
 }
 
+static void refuse_sizes(const int32_t* sizes, int32_t count, const char* text) {
+  const rs_trainer_options options = network(sizes, count, kSgd);
+  refuse_trainer(&options, text);
+}
+
 static void refuses_trainers(void) {
-  REFUSED(rs_trainer_create(kSizes, 3, RS_TANH, &kSgd, 0, NULL), "trainer");
-  refuse_trainer(kSizes, 3, RS_TANH, NULL, 0, "optimizer");
-  refuse_trainer(NULL, 3, RS_TANH, &kSgd, 0, "two sizes");
-  refuse_trainer(kSizes, 1, RS_TANH, &kSgd, 0, "two sizes");
-  refuse_trainer(kSizes, -1, RS_TANH, &kSgd, 0, "two sizes");
-  refuse_trainer((const int32_t[]){3, 0, 1}, 3, RS_TANH, &kSgd, 0, "size 1 ");
-  refuse_trainer((const int32_t[]){3, 4, -5}, 3, RS_TANH, &kSgd, 0, "-5");
-  refuse_trainer((const int32_t[]){50000, 50000}, 2, RS_TANH, &kSgd, 0, "parameters");
-  refuse_trainer((const int32_t[]){4194305, 1}, 2, RS_TANH, &kSgd, 0, "at most 4194304");
-  refuse_trainer((const int32_t[]){INT32_MAX, INT32_MAX, INT32_MAX}, 3, RS_TANH, &kSgd, 0, "at most");
-  refuse_trainer(kSizes, 3, -1, &kSgd, 0, "activation -1");
-  refuse_trainer(kSizes, 3, 4, &kSgd, 0, "activation 4");
-  refuse_trainer(kSizes, 3, RS_TANH, &kSgd, -1, "threads");
+  rs_trainer_options options = network(kSizes, 3, kSgd);
+  REFUSED(rs_trainer_create(&options, NULL), "trainer");
+  refuse_trainer(NULL, "options");
+  refuse_sizes(NULL, 3, "two sizes");
+  refuse_sizes(kSizes, 1, "two sizes");
+  refuse_sizes(kSizes, -1, "two sizes");
+  refuse_sizes((const int32_t[]){3, 0, 1}, 3, "size 1 ");
+  refuse_sizes((const int32_t[]){3, 4, -5}, 3, "-5");
+  refuse_sizes((const int32_t[]){50000, 50000}, 2, "parameters");
+  refuse_sizes((const int32_t[]){4194305, 1}, 2, "at most 4194304");
+  refuse_sizes((const int32_t[]){INT32_MAX, INT32_MAX, INT32_MAX}, 3, "at most");
+  options.activation = -1, refuse_trainer(&options, "activation -1");
+  options.activation = 4, refuse_trainer(&options, "activation 4");
+  options.activation = RS_TANH, options.threads = -1, refuse_trainer(&options, "threads");
 }
 
 static void refuse_optimizer(rs_optimizer optimizer, const char* text) {
-  refuse_trainer(kSizes, 3, RS_TANH, &optimizer, 0, text);
+  const rs_trainer_options options = network(kSizes, 3, optimizer);
+  refuse_trainer(&options, text);
 }
 
 static void accept_optimizer(rs_optimizer optimizer) { rs_trainer_destroy(make_trainer(kSizes, 3, optimizer)); }
@@ -283,7 +295,8 @@ static void says_when_there_is_too_little_memory(void) {
   NO_DATASET(RS_OUT_OF_MEMORY, INT64_C(1) << 28, 1, 1, "memory");
   rs_trainer* trainer = (rs_trainer*)&trainer;
   const int32_t sizes[] = {20000, 20000, 1};
-  REFUSED_AS(RS_OUT_OF_MEMORY, rs_trainer_create(sizes, 3, RS_TANH, &kSgd, 0, &trainer), "memory");
+  const rs_trainer_options options = network(sizes, 3, kSgd);
+  REFUSED_AS(RS_OUT_OF_MEMORY, rs_trainer_create(&options, &trainer), "memory");
   CHECK(trainer == NULL, "out of memory");
   limit_memory(RLIM_INFINITY);
 }

@@ -33,8 +33,13 @@ inline Dataset random_dataset(int64_t rows, int32_t inputs, int32_t outputs, uin
 inline Trainer make_trainer(const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer,
                             int32_t threads) {
   rs_trainer* trainer = nullptr;
-  const int32_t count = static_cast<int32_t>(sizes.size());
-  CHECK_OK(rs_trainer_create(sizes.data(), count, activation, &optimizer, threads, &trainer));
+  rs_trainer_options options = {};
+  options.sizes = sizes.data();
+  options.size_count = static_cast<int32_t>(sizes.size());
+  options.activation = activation;
+  options.optimizer = optimizer;
+  options.threads = threads;
+  CHECK_OK(rs_trainer_create(&options, &trainer));
   CHECK_OK(rs_trainer_init(trainer, 1));
   return Trainer(trainer);
 }

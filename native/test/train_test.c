@@ -33,9 +33,10 @@ static rs_dataset* make_data(void) {
 
 static rs_trainer* make_trainer(double lr) {
   const int32_t sizes[] = {IN, 20, 1};
-  const rs_optimizer sgd = {.kind = RS_SGD, .lr = lr};
+  const rs_trainer_options options = {
+      .sizes = sizes, .size_count = 3, .activation = RS_IDENTITY, .optimizer = {.kind = RS_SGD, .lr = lr}};
   rs_trainer* trainer = NULL;
-  REQUIRE(rs_trainer_create(sizes, 3, RS_IDENTITY, &sgd, 0, &trainer) == RS_OK);
+  REQUIRE(rs_trainer_create(&options, &trainer) == RS_OK);
   REQUIRE(rs_trainer_init(trainer, 7) == RS_OK);
   return trainer;
 }
@@ -59,9 +60,10 @@ static void trains_to_the_solution(void) {
 
 static void says_what_is_wrong(void) {
   const int32_t sizes[] = {10, 0, 1};
-  const rs_optimizer sgd = {.kind = RS_SGD, .lr = 0.01};
+  const rs_trainer_options options = {
+      .sizes = sizes, .size_count = 3, .activation = RS_IDENTITY, .optimizer = {.kind = RS_SGD, .lr = 0.01}};
   rs_trainer* trainer = NULL;
-  REQUIRE(rs_trainer_create(sizes, 3, RS_IDENTITY, &sgd, 0, &trainer) == RS_INVALID_ARGUMENT);
+  REQUIRE(rs_trainer_create(&options, &trainer) == RS_INVALID_ARGUMENT);
   REQUIRE(trainer == NULL && strstr(rs_last_error(), "at least 1") != NULL);
 }
 

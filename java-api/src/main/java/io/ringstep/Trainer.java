@@ -3,6 +3,7 @@ package io.ringstep;
 import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_optimizer;
 import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.engine.Engine.rs_trainer_options;
 import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
 import io.ringstep.internal.Staging;
@@ -12,6 +13,7 @@ import java.nio.FloatBuffer;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
@@ -52,16 +54,15 @@ public final class Trainer implements AutoCloseable {
   private static rs_trainer create(Builder builder) {
     int[] sizes = builder.network.sizes();
     rs_trainer created = new rs_trainer();
-    Pointer memory = Native.allocate(Loader.sizeof(rs_optimizer.class));
+    long sizesAt = Loader.sizeof(rs_trainer_options.class);
+    Pointer memory = Native.allocate(sizesAt + (long) sizes.length * Integer.BYTES);
     try {
-      Native.check(
-          Engine.rs_trainer_create(
-              sizes,
-              sizes.length,
-              builder.network.activation().ordinal(),
-              settings(builder.optimizer, new rs_optimizer(memory)),
-              builder.device.threads(),
-              created));
+      rs_trainer_options options = new rs_trainer_options(memory);
+      IntPointer nativeSizes = new IntPointer(memory.getPointer(sizesAt)).put(sizes, 0, sizes.length);
+      options.sizes(nativeSizes).size_count(sizes.length);
+      options.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
+      settings(builder.optimizer, options.optimizer());
+      Native.check(Engine.rs_trainer_create(options, created));
     } finally {
       Pointer.free(memory);
     }

@@ -1,4 +1,4 @@
-#include "trainer.h"
+#include "cpu/cpu_trainer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,25 +11,20 @@
 #include "shuffle.h"
 #include "thread_pool.h"
 
-using rs::Blocks;
-using rs::Pause;
-using rs::Shuffle;
-using rs::ThreadPool;
-using rs::cpu::Pass;
-using rs::cpu::Rows;
-
+namespace rs::cpu {
 namespace {
 
 // Work too small for a second thread: parameters of one update.
 constexpr int64_t kUpdateShare = 1 << 16;
+
 }  // namespace
 
-rs_trainer::rs_trainer(rs::Network network, const rs_optimizer& optimizer, int threads)
-    : network_(std::move(network)),
-      kernels_(rs::cpu::kernels()),
+Trainer::Trainer(Network network, const rs_optimizer& optimizer, int threads)
+    : rs_trainer(std::move(network)),
+      kernels_(kernels()),
       small_(kernels_.small_network(view())),
-      threads_(threads > 0 ? threads : rs::processor_count()),
-      length_(rs::cpu::gradient_length(network_.parameter_count)),
+      threads_(threads > 0 ? threads : processor_count()),
+      length_(gradient_length(network_.parameter_count)),
       optimizer_(optimizer, length_),
       parameters_(view(), small_),
       gradient_(length_),
@@ -38,44 +33,44 @@ rs_trainer::rs_trainer(rs::Network network, const rs_optimizer& optimizer, int t
   workspaces_.emplace_back(kernels_.workspace_length(view()));
 }
 
-rs::cpu::NetworkView rs_trainer::view() const {
+NetworkView Trainer::view() const {
   return {network_.layers.data(), static_cast<int32_t>(network_.layers.size()), network_.activation,
           network_.parameter_count, network_.widest};
 }
 
-Pass rs_trainer::pass(const float* loss_weights) const { return {view(), parameters_.flat(), loss_weights}; }
+Pass Trainer::pass(const float* loss_weights) const { return {view(), parameters_.flat(), loss_weights}; }
 
-std::vector<float> rs_trainer::loss_weights(const float* target_scale) const {
+std::vector<float> Trainer::loss_weights(const float* target_scale) const {
   std::vector<float> weights = unit_weights_;
   for (size_t o = 0; target_scale && o < weights.size(); ++o) weights[o] = target_scale[o] * target_scale[o];
   return weights;
 }
 
-double rs_trainer::mean(double sum, int64_t rows) const {
+double Trainer::mean(double sum, int64_t rows) const {
   return sum / (static_cast<double>(rows) * network_.outputs());
 }
 
-void rs_trainer::initialize(uint64_t seed) {
+void Trainer::initialize(uint64_t seed) {
   rs::initialize(network_, seed, parameters_.change_flat());
   optimizer_.reset();
 }
 
-void rs_trainer::get_parameters(float* parameters) const {
+void Trainer::get_parameters(float* parameters) const {
   std::memcpy(parameters, parameters_.flat(), static_cast<size_t>(network_.parameter_count) * sizeof(float));
 }
 
-void rs_trainer::set_parameters(const float* parameters) {
+void Trainer::set_parameters(const float* parameters) {
   std::memcpy(parameters_.change_flat(), parameters, static_cast<size_t>(network_.parameter_count) * sizeof(float));
   optimizer_.reset();
 }
 
 // ---- one step ----
 
-bool rs_trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
+bool Trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
 
 // Takes all memory that a step on `rows` rows needs.
-void rs_trainer::prepare(int64_t rows) {
-  if (rows < rs::kRowPathBatch) return;
+void Trainer::prepare(int64_t rows) {
+  if (rows < kRowPathBatch) return;
   const Blocks blocks(rows, network_.parameter_count);
   if (blocks.count == 1) return;
   block_gradients_.reserve(blocks.count * length_);
@@ -84,9 +79,9 @@ void rs_trainer::prepare(int64_t rows) {
 }
 
 // gradient_ = the sum over the rows, the loss sum last.
-void rs_trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_weights) {
+void Trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_weights) {
   const Pass p = pass(loss_weights);
-  if (count < rs::kRowPathBatch) {
+  if (count < kRowPathBatch) {
     kernels_.row_gradient(p, rows, count, workspace(0), gradient_.get());
     return;
   }
@@ -102,7 +97,7 @@ void rs_trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss
   add_blocks(blocks);
 }
 
-void rs_trainer::add_blocks(const Blocks& blocks) {
+void Trainer::add_blocks(const Blocks& blocks) {
   const int64_t share = std::max<int64_t>(16, kUpdateShare / blocks.count / 16 * 16);
   ThreadPool::instance().run((length_ + share - 1) / share, threads_, [&](int64_t i, int) {
     kernels_.add_blocks(block_gradients_.get(), length_, blocks.count, i * share,
@@ -111,8 +106,8 @@ void rs_trainer::add_blocks(const Blocks& blocks) {
 }
 
 // Turns gradient_ into a mean and applies the optimizer.
-void rs_trainer::update(int64_t rows) {
-  const rs::cpu::Update u = optimizer_.next_update(mean(1, rows));
+void Trainer::update(int64_t rows) {
+  const Update u = optimizer_.next_update(mean(1, rows));
   float* parameters = parameters_.change_flat();
   ThreadPool::instance().run((length_ + kUpdateShare - 1) / kUpdateShare, threads_, [&](int64_t i, int) {
     kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), gradient_.get(), parameters,
@@ -121,7 +116,7 @@ void rs_trainer::update(int64_t rows) {
 }
 
 // One step on rows [0, count); adds its loss sum to loss_sum.
-rs_status rs_trainer::train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum) {
+rs_status Trainer::train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum) {
   sum_gradient(rows, count, loss_weights);
   float& loss = gradient_.get()[network_.parameter_count];
   last_loss_ = mean(loss, count);
@@ -133,7 +128,7 @@ rs_status rs_trainer::train(const Rows& rows, int64_t count, const float* loss_w
 }
 
 // `count` steps of batch 1.
-rs_status rs_trainer::small_steps(
+rs_status Trainer::small_steps(
     const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps) {
   float loss;
   const int64_t done = small_->train(
@@ -143,7 +138,7 @@ rs_status rs_trainer::small_steps(
   return done == count ? RS_OK : RS_NON_FINITE;
 }
 
-rs_status rs_trainer::step(const float* x, const float* y, int64_t rows) {
+rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
   const Rows all = {x, y, 0, nullptr};
   double loss_sum = 0;
   int64_t steps = 0;
@@ -152,7 +147,7 @@ rs_status rs_trainer::step(const float* x, const float* y, int64_t rows) {
   return train(all, rows, unit_weights_.data(), &loss_sum);
 }
 
-double rs_trainer::gradient(const float* x, const float* y, int64_t rows, float* gradient) {
+double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gradient) {
   prepare(rows);
   sum_gradient({x, y, 0, nullptr}, rows, unit_weights_.data());
   const float scale = static_cast<float>(mean(1, rows));
@@ -163,7 +158,7 @@ double rs_trainer::gradient(const float* x, const float* y, int64_t rows, float*
 // ---- many steps ----
 
 // Goes on in the current epoch to its end, or to a pause.
-rs_status rs_trainer::fit_rows(
+rs_status Trainer::fit_rows(
     const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights, Pause& pause) {
   while (fit.row < data.rows) {
     const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
@@ -186,7 +181,7 @@ rs_status rs_trainer::fit_rows(
   return RS_OK;
 }
 
-rs_status rs_trainer::fit(const rs_dataset& data, rs_fit& fit) {
+rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   prepare(std::min(fit.batch, data.rows));
   const std::vector<float> weights = loss_weights(fit.target_scale);
   Pause pause(fit.seconds, network_.parameter_count);
@@ -211,10 +206,10 @@ rs_status rs_trainer::fit(const rs_dataset& data, rs_fit& fit) {
 
 // ---- forward only ----
 
-double rs_trainer::evaluate(const rs_dataset& data, const float* target_scale) {
+double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   const std::vector<float> weights = loss_weights(target_scale);
   const Pass p = pass(weights.data());
-  if (data.rows < rs::kRowPathBatch) {
+  if (data.rows < kRowPathBatch) {
     return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), data.rows);
   }
   prepare(data.rows);
@@ -227,11 +222,11 @@ double rs_trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   return mean(std::accumulate(sums.begin(), sums.end(), 0.0), data.rows);
 }
 
-void rs_trainer::predict(const float* x, int64_t rows, float* y) {
+void Trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
-  if (rows < rs::kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
+  if (rows < kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data());
-  if (rows < rs::kRowPathBatch) {
+  if (rows < kRowPathBatch) {
     kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);
     return;
   }
@@ -242,3 +237,5 @@ void rs_trainer::predict(const float* x, int64_t rows, float* y) {
     kernels_.block_predict(p, own, blocks.size(block), workspace(worker), y + blocks.first(block) * network_.outputs());
   });
 }
+
+}  // namespace rs::cpu
