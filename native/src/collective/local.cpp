@@ -146,14 +146,14 @@ class Local final : public Communicator {
     const auto over = [&] { return missing(barrier) == Failure::kNoRank || ended(barrier); };
     if (!(group_->spins && spin_until(over))) sleep_until(over);
     throw_if_aborted();
-    const int rank = missing(barrier);
-    if (rank == Failure::kNoRank) return;
+    const int late = missing(barrier);
+    if (late == Failure::kNoRank) return;
     if (group_->failed.load(std::memory_order_acquire)) fail_as_group();
-    if (group_->slot(rank).left.load(std::memory_order_acquire)) {
-      throw Failure(Failure::kRankLost, rank, "rank " + std::to_string(rank) + " has left");
-    }
-    throw Failure(Failure::kTimeout, rank,
-                  "rank " + std::to_string(rank) + " did not arrive within " + std::to_string(deadline().count()) + " ms");
+    // Others may be late as well, but who has left is the reason.
+    const int lost = gone(barrier);
+    if (lost != Failure::kNoRank) throw Failure(Failure::kRankLost, lost, "rank " + std::to_string(lost) + " has left");
+    throw Failure(Failure::kTimeout, late,
+                  "rank " + std::to_string(late) + " did not arrive within " + std::to_string(deadline().count()) + " ms");
   }
 
   [[noreturn]] void fail_as_group() const {
@@ -163,13 +163,17 @@ class Local final : public Communicator {
 
   // Whether to wait no more.
   bool ended(uint64_t barrier) const {
-    if (group_->failed.load(std::memory_order_acquire) || aborted()) return true;
+    return group_->failed.load(std::memory_order_acquire) || aborted() || gone(barrier) != Failure::kNoRank;
+  }
+
+  // The first rank that has left without coming to this barrier, or kNoRank.
+  int gone(uint64_t barrier) const {
     for (int r = 0; r < size(); ++r) {
       const Slot& slot = group_->slot(r);
       // In this order: a rank arrives first and leaves then.
-      if (slot.left.load(std::memory_order_acquire) && slot.arrived.load(std::memory_order_seq_cst) < barrier) return true;
+      if (slot.left.load(std::memory_order_acquire) && slot.arrived.load(std::memory_order_seq_cst) < barrier) return r;
     }
-    return false;
+    return Failure::kNoRank;
   }
 
   template <typename Condition>

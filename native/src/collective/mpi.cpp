@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "collective/all_reduce.h"
 #include "collective/mpi_library.h"
@@ -29,6 +30,9 @@ constexpr int64_t kMostValues = int64_t{1} << 28;
 
 // Tests between two looks at the clock, and at whether others want the processor.
 constexpr int kTests = 16;
+
+// Tests after which whoever is waited for is late, and may need our processor.
+constexpr int kPatience = 1 << 14;
 
 // Where a job has failed, finalizing might wait for the dead.
 std::atomic<bool> some_job_failed{false};
@@ -146,7 +150,11 @@ class Mpi final : public Communicator, private Link {
         if (!timed) end = now + deadline();
         timed = true;
         if (now >= end) late(requests + i, count - i, peers[i]);
-        sched_yield();
+        if (tests < kPatience) {
+          sched_yield();
+        } else {
+          std::this_thread::sleep_for(std::chrono::microseconds(20));
+        }
       }
     }
   }

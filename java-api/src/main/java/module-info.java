@@ -5,6 +5,7 @@ module io.ringstep {
   requires org.bytedeco.javacpp;
   requires de.siegmar.fastcsv;
   requires com.google.gson;
+  requires static org.bytedeco.cuda;
   requires static info.picocli;
   requires static me.tongfei.progressbar;
 

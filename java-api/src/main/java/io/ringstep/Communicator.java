@@ -31,7 +31,17 @@ public final class Communicator implements AutoCloseable {
     /** Sockets: nothing need be installed. */
     TCP,
     /** The system's Open MPI or MPICH. */
-    MPI
+    MPI,
+    /** NVIDIA's NCCL, for trainers on GPUs. */
+    NCCL
+  }
+
+  /** How gradients are summed across ranks. */
+  public enum Reduction {
+    /** Exactly: parameters have the same bits for any number of ranks. */
+    EXACT,
+    /** As floats: fewer bytes travel, but the last bits depend on the number of ranks. */
+    FLOAT
   }
 
   private Communicator(Rendezvous rendezvous, rs_communicator created) {

@@ -48,7 +48,7 @@ public final class Trainer implements AutoCloseable {
     rs_trainer created = create(builder);
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
     if (communicator != null) {
-      join(created);
+      join(created, builder.reduction);
     }
     model = builder.model;
     if (model == null) {
@@ -90,10 +90,10 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** The communicator stays open until the trainer is closed. */
-  private void join(rs_trainer created) {
+  private void join(rs_trainer created, Communicator.Reduction reduction) {
     rs_communicator ranks = communicator.acquire();
     try {
-      Native.check(Engine.rs_trainer_set_communicator(created, ranks, Engine.RS_REDUCE_EXACT));
+      Native.check(Engine.rs_trainer_set_communicator(created, ranks, reduction.ordinal()));
     } catch (RuntimeException e) {
       handle.close();
       throw e;
@@ -409,6 +409,7 @@ public final class Trainer implements AutoCloseable {
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
     private Communicator communicator;
+    private Communicator.Reduction reduction = Communicator.Reduction.EXACT;
     private long seed;
 
     private Builder(Network network, Model model) {
@@ -435,6 +436,12 @@ public final class Trainer implements AutoCloseable {
      */
     public Builder communicator(Communicator communicator) {
       this.communicator = Objects.requireNonNull(communicator, "communicator");
+      return this;
+    }
+
+    /** How gradients are summed across ranks, by default exactly; the same on every rank. */
+    public Builder reduction(Communicator.Reduction reduction) {
+      this.reduction = Objects.requireNonNull(reduction, "reduction");
       return this;
     }
 

@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Activation;
+import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Encoding;
 import io.ringstep.Network;
@@ -26,6 +27,8 @@ final class Converters {
         .registerConverter(Encoding.class, text -> word(text, Encoding.values()))
         .registerConverter(
             OptimizerOptions.Kind.class, text -> word(text, OptimizerOptions.Kind.values()))
+        .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))
+        .registerConverter(Communicator.Reduction.class, text -> word(text, Communicator.Reduction.values()))
         .registerConverter(Network.class, Converters::network)
         .registerConverter(Device.class, Converters::device);
   }

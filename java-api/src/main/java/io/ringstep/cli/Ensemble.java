@@ -58,7 +58,7 @@ final class Ensemble {
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
     Device device = options.loop.device;
     Trainer.Builder builder = start.builder(k, options.loop.seed + k).optimizer(optimizer).device(device);
-    ranks.ifPresent(builder::communicator);
+    ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
     try (Trainer trainer = builder.build()) {
       Fit fit =
           options.checkpoints.apply(options.loop.fit(options.defaults(), k), checkpoint)

@@ -6,6 +6,7 @@ import io.ringstep.Backends;
 import io.ringstep.Backends.Backend;
 import io.ringstep.RingstepException;
 import io.ringstep.internal.Native;
+import io.ringstep.internal.NcclLibrary;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -59,6 +60,8 @@ final class InfoCommand implements Action {
     facts.put("engine", ofEngine(Native::version));
     facts.put("simd", ofEngine(Native::cpuSimd));
     facts.put("javacpp", Versions.javacpp());
+    facts.put("mpi", ofEngine(Native::mpiVersion));
+    facts.put("nccl", ofEngine(() -> NcclLibrary.unavailable() == null ? NcclLibrary.version() : "not found"));
     facts.put("java", Versions.java());
     facts.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version"));
     return facts;

@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Fit;
 import picocli.CommandLine.Option;
@@ -42,6 +43,22 @@ final class LoopOptions {
       paramLabel = "auto|cpu|cuda|cuda:0,1",
       description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
   Device device = Device.auto();
+
+  @Option(
+      names = "--collective",
+      paramLabel = "auto|tcp|mpi|local|nccl",
+      description =
+          "What carries gradients between ranks, where a launcher started several. Default: auto, MPI under"
+              + " mpirun, else TCP.")
+  Communicator.Backend collective = Communicator.Backend.AUTO;
+
+  @Option(
+      names = "--reduce",
+      paramLabel = "exact|float",
+      description =
+          "How gradients are summed across ranks: exact gives the same bits for any number of ranks, float sends"
+              + " fewer bytes. Default: exact.")
+  Communicator.Reduction reduction = Communicator.Reduction.EXACT;
 
   void requireValid() {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));

@@ -18,7 +18,7 @@ final class RankSession implements AutoCloseable {
   }
 
   /** Joins the job that the environment describes, if any, and waits for all ranks. */
-  static RankSession join(Map<String, String> environment) {
+  static RankSession join(Map<String, String> environment, Communicator.Backend backend) {
     Optional<Environment> job = Environment.detect(environment);
     boolean alone = job.isEmpty() || job.get().worldSize() == 1 && !Environment.isLaunched(environment);
     if (alone) {
@@ -26,7 +26,7 @@ final class RankSession implements AutoCloseable {
     }
     Rendezvous rendezvous = job.get().join();
     try {
-      return new RankSession(rendezvous, Communicator.of(rendezvous));
+      return new RankSession(rendezvous, Communicator.of(rendezvous, backend));
     } catch (RuntimeException e) {
       rendezvous.close();
       throw e;

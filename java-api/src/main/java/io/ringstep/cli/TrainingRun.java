@@ -24,7 +24,7 @@ final class TrainingRun {
 
   /** Runs it, as one of several ranks where a launcher has started it; the result is the exit code. */
   int run() throws IOException {
-    try (RankSession joined = RankSession.join(System.getenv())) {
+    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective)) {
       session = joined;
       if (!session.leads()) {
         options.output.silence();

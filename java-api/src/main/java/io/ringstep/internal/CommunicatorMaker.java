@@ -8,6 +8,8 @@ import io.ringstep.internal.rendezvous.Endpoint;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
@@ -21,24 +23,26 @@ public final class CommunicatorMaker {
   /**
    * This rank's communicator.
    *
-   * @param backend {@code AUTO}, {@code LOCAL}, {@code TCP} or {@code MPI}, the same on every rank
+   * @param backend {@code AUTO}, {@code LOCAL}, {@code TCP}, {@code MPI} or {@code NCCL}, the same on every rank
    */
   public static rs_communicator make(Rendezvous rendezvous, String backend) {
     if (!(rendezvous instanceof Endpoint endpoint)) {
       throw new IllegalArgumentException("this Rendezvous was not made by Rendezvous.env, tcp or inProcess");
     }
+    rendezvous.agree("collective", Map.of("collective", backend.toLowerCase(Locale.ROOT)));
     boolean mpiHere = backend.equals("AUTO") && !endpoint.isInProcess() && isMpiUsable();
     // What one rank cannot use, none may.
-    List<byte[]> offers = rendezvous.allGather("backend", (backend + " " + mpiHere).getBytes(StandardCharsets.UTF_8));
+    List<byte[]> offers = rendezvous.allGather("backend", Boolean.toString(mpiHere).getBytes(StandardCharsets.UTF_8));
     String chosen = backend;
     if (backend.equals("AUTO")) {
-      boolean mpi = offers.stream().allMatch(offer -> new String(offer, StandardCharsets.UTF_8).equals("AUTO true"));
+      boolean mpi = offers.stream().allMatch(offer -> new String(offer, StandardCharsets.UTF_8).equals("true"));
       chosen = endpoint.isInProcess() ? "LOCAL" : mpi ? "MPI" : "TCP";
     }
     double deadline = rendezvous.deadline().toMillis() / 1000.0;
     return switch (chosen) {
       case "LOCAL" -> local(rendezvous, endpoint, deadline);
       case "MPI" -> mpi(deadline);
+      case "NCCL" -> throw nccl();
       default -> tcp(rendezvous, endpoint, deadline);
     };
   }
@@ -102,6 +106,13 @@ public final class CommunicatorMaker {
       Pointer.free(keyMemory);
       Engine.rs_tcp_listener_destroy(listener);
     }
+  }
+
+  /** NCCL sums what lies in a GPU's memory; the trainers of this build keep their gradients in the host's. */
+  private static RuntimeException nccl() {
+    NcclLibrary.require();
+    return new IllegalArgumentException(
+        "nccl needs trainers on GPUs, and this build trains with several ranks on CPUs alone; use auto, mpi or tcp");
   }
 
   private static rs_communicator mpi(double deadline) {

@@ -94,4 +94,11 @@ public final class Native {
     require();
     return Engine.rs_cpu_simd().getString();
   }
+
+  /** For example {@code Open MPI v4.1.4}: what the system has; or {@code not found}. */
+  public static String mpiVersion() {
+    require();
+    String version = Engine.rs_mpi_version().getString();
+    return version.isEmpty() ? "not found" : version;
+  }
 }

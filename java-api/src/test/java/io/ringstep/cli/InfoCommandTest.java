@@ -17,7 +17,7 @@ class InfoCommandTest {
     for (String line :
         List.of(
             "ringstep +\\S.+", "engine +[0-9.]+", "simd +(avx512|avx2|baseline)", "javacpp +[0-9.]+",
-            "java +[0-9].+", "os +.+", "cpu +available: .+processors?",
+            "mpi +(Open MPI v|MPICH |not found).*", "nccl +([0-9.]+|not found)", "java +[0-9].+", "os +.+", "cpu +available: .+processors?",
             "cuda +not available: this build has no CUDA engine")) {
       assertTrue(result.out().lines().anyMatch(shown -> shown.matches(line)), result.out() + line);
     }
@@ -29,7 +29,7 @@ class InfoCommandTest {
 
     JsonObject info = result.json();
     assertEquals(
-        List.of("ringstep", "engine", "simd", "javacpp", "java", "os", "backends"),
+        List.of("ringstep", "engine", "simd", "javacpp", "mpi", "nccl", "java", "os", "backends"),
         List.copyOf(info.keySet()));
     JsonArray backends = info.getAsJsonArray("backends");
     assertEquals("cpu", backends.get(0).getAsJsonObject().get("name").getAsString());
