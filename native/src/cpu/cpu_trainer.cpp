@@ -348,6 +348,7 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
 
 rs_status Trainer::fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedule& schedule) {
   prepare(std::min(fit.batch, data.rows));
+  prepare(data.rows % fit.batch);  // an epoch's last batch: fewer rows may make more blocks, as blocks are smaller then
   const std::vector<float> weights = loss_weights(fit.target_scale);
   const Pass p = pass(weights.data(), data.weights.get());
   Pause pause(fit.seconds, network_.parameter_count);
