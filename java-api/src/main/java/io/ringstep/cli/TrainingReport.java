@@ -40,9 +40,7 @@ final class TrainingReport {
   void end(TrainingData data, TrainingResult result) throws IOException {
     say(
         String.format(
-            Locale.ROOT, "%s, %s%s in %.3f s: %,.0f samples/s",
-            Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
-            result.models().size() > 1 ? " of each model" : "",
+            Locale.ROOT, "%s in %.3f s: %,.0f samples/s", work(result),
             result.seconds(), result.samplesPerSecond()));
     say(
         lossName(result.models().get(0).model().loss()) + " " + Text.loss(result.loss()) + spread(result.finalLosses())
@@ -104,6 +102,16 @@ final class TrainingReport {
       case BCE -> "binary cross-entropy";
       case CROSS_ENTROPY -> "cross-entropy";
     };
+  }
+
+  /** Models may stop at different epochs. */
+  private static String work(TrainingResult result) {
+    boolean alike = result.models().stream().allMatch(trained -> trained.fit().steps() == result.steps());
+    if (!alike) {
+      return Text.count(result.totalSteps(), "step") + " of all models";
+    }
+    return Text.count(result.steps(), "step") + ", " + Text.count(result.epochs(), "epoch")
+        + (result.models().size() > 1 ? " of each model" : "");
   }
 
   /** Where models were taken from, if not from the last epoch. */
