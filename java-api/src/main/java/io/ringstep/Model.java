@@ -1,5 +1,6 @@
 package io.ringstep;
 
+import io.ringstep.internal.Compression;
 import io.ringstep.internal.ModelFile;
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -21,6 +22,7 @@ public final class Model {
   private final List<String> targetNames;
   private final Loss loss;
   private final List<String> classNames;
+  private final Encoding encoding;
 
   /**
    * A model without standardization and names.
@@ -62,6 +64,18 @@ public final class Model {
       List<String> targetNames,
       Loss loss,
       List<String> classNames) {
+    this(network, parameters, standardizer, inputNames, targetNames, loss, classNames, Encoding.FLOAT32);
+  }
+
+  private Model(
+      Network network,
+      float[] parameters,
+      Standardizer standardizer,
+      List<String> inputNames,
+      List<String> targetNames,
+      Loss loss,
+      List<String> classNames,
+      Encoding encoding) {
     this.network = Objects.requireNonNull(network, "network");
     this.parameters = parameters.clone();
     this.standardizer = standardizer;
@@ -69,6 +83,7 @@ public final class Model {
     this.targetNames = List.copyOf(targetNames);
     this.loss = Objects.requireNonNull(loss, "loss");
     this.classNames = List.copyOf(classNames);
+    this.encoding = encoding;
     requireLength("parameters", parameters.length, network.parameterCount());
     if (standardizer != null) {
       requireLength("standardizer inputs", standardizer.xMean().length, network.inputs());
@@ -96,7 +111,7 @@ public final class Model {
     return ModelFile.load(file);
   }
 
-  /** Writes a {@code .safetensors} file, whole or not at all. */
+  /** Writes a {@code .safetensors} file in this model's {@link #encoding()}, whole or not at all. */
   public void save(Path file) throws IOException {
     ModelFile.save(this, file);
   }
@@ -136,10 +151,47 @@ public final class Model {
     return classNames;
   }
 
+  /** How {@link #save} writes the weights: as they were read, or as {@link #compressed} says. */
+  public Encoding encoding() {
+    return encoding;
+  }
+
   /** The same parameters with {@code activation} between the layers. */
   public Model withActivation(Activation activation) {
     return new Model(
-        network.withActivation(activation), parameters, standardizer, inputNames, targetNames, loss, classNames);
+        network.withActivation(activation), parameters, standardizer, inputNames, targetNames, loss, classNames, encoding);
+  }
+
+  /**
+   * The same model rounded to what {@code encoding} holds: its file gives exactly these parameters
+   * back, on every machine.
+   *
+   * @throws IllegalArgumentException if a parameter is beyond the encoding's range
+   */
+  public Model compressed(Encoding encoding) {
+    return new Model(
+        network,
+        Compression.round(network, parameters, encoding),
+        standardizer,
+        inputNames,
+        targetNames,
+        loss,
+        classNames,
+        encoding);
+  }
+
+  /**
+   * The same model with its smallest weights, by size over all layers, set to 0; biases stay. PyTorch
+   * calls it {@code prune.global_unstructured} with {@code L1Unstructured}.
+   *
+   * @param fraction of the weights, from 0 to 1
+   */
+  public Model pruned(double fraction) {
+    if (!(fraction >= 0 && fraction <= 1)) {
+      throw new IllegalArgumentException("the fraction to prune must be from 0 to 1, but is " + fraction);
+    }
+    float[] left = Compression.prune(network, parameters, fraction);
+    return new Model(network, left, standardizer, inputNames, targetNames, loss, classNames, encoding).compressed(encoding);
   }
 
   /**

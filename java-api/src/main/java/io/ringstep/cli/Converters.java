@@ -2,6 +2,7 @@ package io.ringstep.cli;
 
 import io.ringstep.Activation;
 import io.ringstep.Device;
+import io.ringstep.Encoding;
 import io.ringstep.Loss;
 import io.ringstep.Network;
 import java.util.Arrays;
@@ -25,6 +26,7 @@ final class Converters {
         .registerConverter(long.class, text -> number(text, Long::valueOf, "a whole number"))
         .registerConverter(Double.class, text -> number(text, Double::valueOf, "a number"))
         .registerConverter(Activation.class, text -> word(text, Activation.values()))
+        .registerConverter(Encoding.class, text -> word(text, Encoding.values()))
         .registerConverter(
             OptimizerOptions.Kind.class, text -> word(text, OptimizerOptions.Kind.values()))
         .registerConverter(Loss.Kind.class, text -> word(text, Loss.Kind.values()))

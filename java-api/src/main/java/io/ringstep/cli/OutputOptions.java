@@ -20,6 +20,20 @@ final class OutputOptions {
   List<Path> save = List.of();
 
   @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Draw the loss of every epoch, as .svg or .png by the file's name.")
+  Path plot;
+
+  @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description =
+          "Write one HTML page about the run: its settings, its losses, and charts of these and of predictions"
+              + " against truth.")
+  Path report;
+
+  @Option(
       names = "--json",
       description =
           "Print one line of JSON, and nothing else, on standard output: steps and epochs (of each"
@@ -38,6 +52,7 @@ final class OutputOptions {
         save.stream().map(Path::toAbsolutePath).collect(Collectors.toCollection(HashSet::new)).size()
             == save.size(),
         "--save names a file twice; name each once");
+    ChartFiles.requireWritable(plot, report);
     Checks.require(
         data == null || save.stream().noneMatch(file -> OutputFiles.same(file, data)),
         "--save would overwrite --data " + data + "; name another file");

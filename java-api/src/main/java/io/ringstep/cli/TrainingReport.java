@@ -1,13 +1,19 @@
 package io.ringstep.cli;
 
-import io.ringstep.Loss;
+import io.ringstep.Model;
+import io.ringstep.chart.Chart;
+import io.ringstep.chart.Report;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** What a training run tells its user: text for people, or JSON for programs, or nothing. */
 final class TrainingReport {
@@ -24,31 +30,19 @@ final class TrainingReport {
   /** Says what is about to be trained. */
   void begin(TrainingData data, StartingPoint start) throws IOException {
     say(
-        "training " + models() + Text.sizes(start.network())
-            + (start.sized() ? " (sized to the data), " : ", ")
-            + start.network().activation().name().toLowerCase(Locale.ROOT) + ", on " + data.name()
-            + ": " + Text.count(data.rows().rows(), "row") + ", " + data.widths()
-            + standardization(data, start));
+        "training " + models() + network(start) + ", on " + data(data, start));
     say(
-        options.optimizer.describe(options.defaults()) + options.loss.describe() + options.schedule.describe() + "; "
-            + options.loop.describe(options.defaults()) + options.validation.describe()
+        optimizer() + "; " + training()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     say(device.description());
   }
 
   /** Says how it went. */
   void end(TrainingData data, TrainingResult result) throws IOException {
-    say(
-        String.format(
-            Locale.ROOT, "%s in %.3f s: %,.0f samples/s", work(result),
-            result.seconds(), result.samplesPerSecond()));
-    say(
-        lossName(result.models().get(0).model().loss()) + " " + Text.loss(result.loss()) + spread(result.finalLosses())
-            + comparison(data, result));
+    say(speed(result));
+    say(lossName(result) + " " + loss(data, result));
     if (result.validationLoss().isPresent()) {
-      say(
-          "of the validation rows " + Text.loss(result.validationLoss().getAsDouble())
-              + spread(result.models().stream().mapToDouble(Trained::validationLoss).toArray()) + ends(result));
+      say("of the validation rows " + validation(result));
     }
     if (!options.output.save.isEmpty()) {
       say("saved " + names(options.output.save));
@@ -56,6 +50,42 @@ final class TrainingReport {
     if (options.output.json) {
       console.println(JsonReport.line(result, device.name()));
     }
+  }
+
+  /** The same as a page, with charts. */
+  Report page(TrainingData data, TrainingResult result, StartingPoint start) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("Network", models() + network(start));
+    facts.put("Data", data(data, start));
+    facts.put("Optimizer", optimizer());
+    facts.put("Training", training());
+    facts.put("Device", device.description());
+    facts.put("Done", speed(result));
+    String lossName = lossName(result);
+    facts.put(Character.toUpperCase(lossName.charAt(0)) + lossName.substring(1), loss(data, result));
+    if (result.validationLoss().isPresent()) {
+      facts.put("Of the validation rows", validation(result));
+    }
+    facts.put("Ringstep", Versions.ringstep());
+    Model first = result.models().get(0).model();
+    List<Chart> charts = new ArrayList<>(List.of(TrainingCharts.losses(result)));
+    // Classes lie on no axis.
+    if (!first.loss().isClassifier()) {
+      charts.add(TrainingCharts.predictions(first, data.partition(0).training()));
+    }
+    return new Report("A training run on " + data.name(), facts, tables(result), charts);
+  }
+
+  private static List<Report.Table> tables(TrainingResult result) {
+    double[] losses = result.finalLosses();
+    if (losses.length == 1) {
+      return List.of();
+    }
+    List<List<String>> rows =
+        IntStream.range(0, losses.length)
+            .mapToObj(k -> List.of(Integer.toString(k), Text.loss(losses[k])))
+            .toList();
+    return List.of(new Report.Table("Models", List.of("model", lossName(result)), rows));
   }
 
   /** Says that it ended early. */
@@ -81,6 +111,21 @@ final class TrainingReport {
     }
   }
 
+  private static String network(StartingPoint start) {
+    return Text.sizes(start.network()) + (start.sized() ? " (sized to the data), " : ", ")
+        + start.network().activation().name().toLowerCase(Locale.ROOT);
+  }
+
+  private String data(TrainingData data, StartingPoint start) {
+    return data.name() + ": " + Text.count(data.rows().rows(), "row") + ", " + data.widths()
+        + standardization(data, start);
+  }
+
+  private static String speed(TrainingResult result) {
+    return String.format(
+        Locale.ROOT, "%s in %.3f s: %,.0f samples/s", work(result), result.seconds(), result.samplesPerSecond());
+  }
+
   private String models() {
     return options.models() == 1 ? "" : options.models() + " models of ";
   }
@@ -94,8 +139,25 @@ final class TrainingReport {
         : ", standardized";
   }
 
-  private static String lossName(Loss loss) {
-    return switch (loss.kind()) {
+  private String optimizer() {
+    return options.optimizer.describe(options.defaults()) + options.loss.describe() + options.schedule.describe();
+  }
+
+  private String training() {
+    return options.loop.describe(options.defaults()) + options.validation.describe();
+  }
+
+  private static String loss(TrainingData data, TrainingResult result) {
+    return Text.loss(result.loss()) + spread(result.finalLosses()) + comparison(data, result);
+  }
+
+  private static String validation(TrainingResult result) {
+    return Text.loss(result.validationLoss().orElseThrow())
+        + spread(result.models().stream().mapToDouble(Trained::validationLoss).toArray()) + ends(result);
+  }
+
+  private static String lossName(TrainingResult result) {
+    return switch (result.models().get(0).model().loss().kind()) {
       case MSE -> "mean squared error";
       case MAE -> "mean absolute error";
       case HUBER -> "mean Huber loss";
