@@ -179,8 +179,8 @@ CASES = {
         "kind": "cosine", "min_lr": 0.0, "warmup_steps": 13, "warmup_start": 1 / 3}},
     "schedule-warmup-step": REGRESSION | {"optimizer": SGD, "schedule": {
         "kind": "step", "epochs": 4, "gamma": 0.5, "warmup_steps": 7, "warmup_start": 0.25}},
-    "schedule-plateau": CLASSES | {"loss": "cross-entropy", "optimizer": {"kind": "sgd", "lr": 3.0, "momentum": 0.9},
-                                   "schedule": {"kind": "plateau", "factor": 0.5, "patience": 1, "min_lr": 0.3}},
+    "schedule-plateau": REGRESSION | {"optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.97}, "schedule": {
+        "kind": "plateau", "factor": 0.5, "patience": 0, "min_lr": 0.01}},
     "ema": REGRESSION | {"optimizer": MOMENTUM, "average": {"kind": "ema", "decay": 0.95}},
     "swa": REGRESSION | {"optimizer": MOMENTUM, "average": {"kind": "swa", "start": 8}},
 }

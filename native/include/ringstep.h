@@ -164,7 +164,7 @@ typedef struct rs_fit {
   int64_t epochs;  /* at least 1 */
   int32_t shuffle; /* 1: every epoch visits the rows in an order of its own, drawn from seed */
   uint64_t seed;
-  const float* target_scale; /* [outputs], or null: each target was divided by this before training, and losses are
+  const float* target_scale; /* [targets], or null: each target was divided by this before training, and losses are
                                 reported in its own units: squared errors and Huber's loss times its square (Huber's
                                 delta times it), absolute ones times it; the losses of classifiers take no part;
                                 from 1e-18 to 1e18 */

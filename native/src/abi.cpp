@@ -274,7 +274,7 @@ rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
 
 // Squares of the scales weigh the loss, in float32.
 rs_status check_scale(const rs_trainer& trainer, const float* target_scale) {
-  for (int32_t o = 0; target_scale && o < trainer.network().outputs(); ++o) {
+  for (int32_t o = 0; target_scale && o < trainer.target_width(); ++o) {
     if (!std::isnormal(target_scale[o] * target_scale[o])) {
       return fail(RS_INVALID_ARGUMENT, "target_scale %g must lie between 1e-18 and 1e18; use other units",
                   static_cast<double>(target_scale[o]));

@@ -361,6 +361,11 @@ public final class Dataset implements AutoCloseable {
     return targetNames;
   }
 
+  /** Names of the classes that the targets number; empty where they are numbers of their own. */
+  public List<String> classNames() {
+    return classNames;
+  }
+
   /** A copy of x, [rows, inputs], row-major: standardized, where the dataset is. */
   public float[] x() {
     return read((x, y) -> copy(x));
@@ -375,11 +380,6 @@ public final class Dataset implements AutoCloseable {
     float[] copy = new float[values.remaining()];
     values.get(copy);
     return copy;
-  }
-
-  /** Names of the classes that the targets number; empty where they are numbers of their own. */
-  public List<String> classNames() {
-    return classNames;
   }
 
   /** How the rows were standardized; empty where they were not. */

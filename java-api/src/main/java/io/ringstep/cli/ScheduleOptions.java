@@ -2,7 +2,6 @@ package io.ringstep.cli;
 
 import io.ringstep.Fit;
 import io.ringstep.Schedule;
-import java.util.Locale;
 import picocli.CommandLine.Option;
 
 /** How the learning rate changes, and what average of the weights is kept. */
@@ -83,20 +82,23 @@ final class ScheduleOptions {
   }
 
   private Schedule schedule() {
-    Schedule schedule =
-        switch (kind) {
-          case CONSTANT -> Schedule.constant();
-          case STEP -> Schedule.step(every(), gamma());
-          case COSINE -> Schedule.cosine(minLearningRate());
-          case PLATEAU -> Schedule.plateau(gamma(), every(), minLearningRate());
-        };
-    return warmup == 0 ? schedule : schedule.withWarmup(warmup, 1.0 / 3);
+    return warmup == 0 ? main() : main().withWarmup(warmup, 1.0 / 3);
+  }
+
+  /** What follows the warm-up. */
+  private Schedule main() {
+    return switch (kind) {
+      case CONSTANT -> Schedule.constant();
+      case STEP -> Schedule.step(every(), gamma());
+      case COSINE -> Schedule.cosine(minLearningRate());
+      case PLATEAU -> Schedule.plateau(gamma(), every(), minLearningRate());
+    };
   }
 
   /** For example {@code , schedule cosine to 0.001}; empty where nothing is asked for. */
   String describe() {
-    boolean plain = kind == Kind.CONSTANT && warmup == 0;
-    return (plain ? "" : ", schedule " + schedule().toString().toLowerCase(Locale.ROOT))
+    return (kind == Kind.CONSTANT ? "" : ", schedule " + main())
+        + (warmup == 0 ? "" : ", " + Text.count(warmup, "step") + " of warm-up")
         + (ema == null ? "" : ", ema " + ema)
         + (swa == null ? "" : ", swa after " + Text.count(swa, "epoch"));
   }

@@ -88,7 +88,7 @@ final class TrainingReport {
     List<Chart> charts = new ArrayList<>(List.of(TrainingCharts.losses(result, lossName(result))));
     Model first = result.models().get(0).model();
     if (!first.loss().isClassifier()) {
-      charts.add(TrainingCharts.predictions(first, data.rows()));
+      charts.add(TrainingCharts.predictions(first, data.partition(0).training()));
     }
     return new Report("A training run on " + data.name(), facts, tables(result), charts);
   }
@@ -160,10 +160,7 @@ final class TrainingReport {
 
   private static String speed(TrainingResult result) {
     return String.format(
-        Locale.ROOT, "%s, %s%s in %.3f s: %,.0f samples/s",
-        Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
-        result.models().size() > 1 ? " of each model" : "",
-        result.seconds(), result.samplesPerSecond());
+        Locale.ROOT, "%s in %.3f s: %,.0f samples/s", work(result), result.seconds(), result.samplesPerSecond());
   }
 
   private String models() {
@@ -188,6 +185,16 @@ final class TrainingReport {
       case BCE -> "binary cross-entropy";
       case CROSS_ENTROPY -> "cross-entropy";
     };
+  }
+
+  /** Models may stop at different epochs. */
+  private static String work(TrainingResult result) {
+    boolean alike = result.models().stream().allMatch(trained -> trained.fit().steps() == result.steps());
+    if (!alike) {
+      return Text.count(result.totalSteps(), "step") + " of all models";
+    }
+    return Text.count(result.steps(), "step") + ", " + Text.count(result.epochs(), "epoch")
+        + (result.models().size() > 1 ? " of each model" : "");
   }
 
   /** Where models were taken from, if not from the last epoch. */

@@ -17,12 +17,12 @@ record TrainingResult(List<Trained> models) {
     return models.stream().mapToLong(trained -> trained.fit().steps()).sum();
   }
 
-  /** Steps of each model. */
+  /** Steps of each model; of the first, where they stopped early. */
   long steps() {
     return models.get(0).fit().steps();
   }
 
-  /** Epochs of each model. */
+  /** Epochs of each model; of the first, where they stopped early. */
   int epochs() {
     return models.get(0).fit().epochs();
   }
