@@ -2,6 +2,9 @@ package io.ringstep.jmh;
 
 import io.ringstep.Device;
 import io.ringstep.Trainer;
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Schedule;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -29,7 +32,7 @@ public class Forward extends Schedule {
     @Setup
     public void open() {
       Problem problem = new Problem(ONES);
-      trainer = Problem.trainer(Device.cpu());
+      trainer = Ringstep.trainer(Device.cpu());
       xRows = new float[ONES][];
       for (int r = 0; r < ONES; r++) {
         xRows[r] = Arrays.copyOfRange(problem.x, r * Problem.INPUTS, (r + 1) * Problem.INPUTS);
@@ -63,7 +66,7 @@ public class Forward extends Schedule {
     @Setup
     public void open() {
       Problem problem = new Problem(ALL);
-      trainer = Problem.trainer(Device.cpu(threads));
+      trainer = Ringstep.trainer(Device.cpu(threads));
       x = DirectFloats.of(problem.x);
       y = DirectFloats.empty(ALL);
       trainer.predict(x, y);

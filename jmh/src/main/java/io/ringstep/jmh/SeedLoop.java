@@ -5,6 +5,9 @@ import io.ringstep.Device;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Trainer;
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Schedule;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -36,8 +39,8 @@ public class SeedLoop extends Schedule {
   @Setup
   public void open() {
     Problem problem = new Problem(STEPS);
-    trainer = Problem.trainer(Device.cpu());
-    dataset = problem.dataset();
+    trainer = Ringstep.trainer(Device.cpu());
+    dataset = Ringstep.dataset(problem);
     x = DirectFloats.of(problem.x);
     y = DirectFloats.of(problem.y);
     xRows = new float[STEPS][];
