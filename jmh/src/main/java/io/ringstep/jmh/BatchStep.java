@@ -1,7 +1,6 @@
 package io.ringstep.jmh;
 
 import io.ringstep.Dataset;
-import io.ringstep.Device;
 import io.ringstep.Fit;
 import io.ringstep.Trainer;
 import io.ringstep.workload.Float64;
@@ -32,6 +31,9 @@ public class BatchStep extends Schedule {
   @Param({"1", "2"})
   public int threads;
 
+  @Param("cpu")
+  public String device;
+
   private Trainer trainer;
   private Dataset dataset;
   private Fit steps;
@@ -39,7 +41,7 @@ public class BatchStep extends Schedule {
   @Setup
   public void open() {
     Problem problem = new Problem(batch);
-    trainer = Ringstep.trainer(Device.cpu(threads));
+    trainer = Ringstep.trainer(Ringstep.device(device, threads));
     dataset = Ringstep.dataset(problem); // an epoch of it is one step
     trainer.fit(dataset, Fit.epochs(CHECKED_STEPS).batch(batch));
     Float64.requireClose("fit", trainer.parameters(), Float64.train(problem, batch, CHECKED_STEPS));
