@@ -167,4 +167,28 @@ RS_INLINE float sum(const f16& v) {
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
 
+// The sums of 16 vectors that lie one after the other, each as `sum` adds it. All at once, a shuffle works on two or four
+// vectors: half the time.
+RS_INLINE f16 sums(const float* vectors) {
+#if defined(__AVX512F__)
+  __m512 v[kLanes];
+  // In this order the sums come out in theirs.
+  for (int k = 0; k < 16; ++k) v[k] = _mm512_loadu_ps(vectors + (k % 4 * 4 + k / 4) * kLanes);
+  for (int k = 0; k < 8; ++k) {
+    v[k] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0x44), _mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0xEE));
+  }
+  for (int k = 0; k < 4; ++k) {
+    v[k] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0x88), _mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0xDD));
+  }
+  for (int k = 0; k < 2; ++k) {
+    v[k] = _mm512_add_ps(_mm512_shuffle_ps(v[2 * k], v[2 * k + 1], 0x44), _mm512_shuffle_ps(v[2 * k], v[2 * k + 1], 0xEE));
+  }
+  return {{(vec)_mm512_add_ps(_mm512_shuffle_ps(v[0], v[1], 0x88), _mm512_shuffle_ps(v[0], v[1], 0xDD))}};
+#else
+  alignas(64) float each_sum[kLanes];
+  for (int k = 0; k < kLanes; ++k) each_sum[k] = sum(load(vectors + k * kLanes));
+  return load(each_sum);
+#endif
+}
+
 }  // namespace rs::cpu::RS_ISA
