@@ -24,7 +24,7 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {TrainCommand.class, PredictCommand.class, InfoCommand.class},
+    subcommands = {TrainCommand.class, PredictCommand.class, BenchCommand.class, InfoCommand.class},
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",
     exitCodeListHeading = "%nExit codes:%n",
@@ -89,6 +89,6 @@ public final class Main implements Action {
 
   @Override
   public int run(Console console) {
-    throw new UsageException("name a command: train, predict or info; see 'ringstep --help'");
+    throw new UsageException("name a command: train, predict, bench or info; see 'ringstep --help'");
   }
 }
