@@ -34,7 +34,9 @@ class Times:
         return Times(statistics.median(values), min(values), max(values), len(values), who)
 
     def text(self):
-        return f"{number(self.median)} ({number(self.least)} – {number(self.most)})"
+        """In nanoseconds; what takes over a tenth of a second in milliseconds, with the unit."""
+        scale, unit = (1e6, " ms") if self.median >= 1e8 else (1, "")
+        return f"{number(self.median / scale)} ({number(self.least / scale)} – {number(self.most / scale)}){unit}"
 
 
 def number(value):
@@ -189,7 +191,8 @@ def times_table(run):
         least = floor(run, work, t)
         least = f"{least[0]:.2f} ({least[1]}), {least[0] / ours.median:.0%}" if least else "–"
         plain = run.plain_java(work)
-        lines.append(f"| {title} | {ours.text()} | {number(1e3 / ours.median)} | {least} | {line.text() if line else '–'} "
+        rate = "–" if work == "start-up" else number(1e3 / ours.median)
+        lines.append(f"| {title} | {ours.text()} | {rate} | {least} | {line.text() if line else '–'} "
                      f"| {plain.text() if plain else '–'} |")
     for name in ("stepArrays", "stepBuffers"):
         ours = run.benchmark(f"SeedLoop.{name}")

@@ -13,7 +13,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Steps on one batch that stays where it is: a peer's share of {@code BatchStep}, and of {@code Forward.all}. */
+/** Steps on one batch that stays where it is: a peer's share of {@code BatchStep}. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -36,7 +36,6 @@ public class PeerBatch extends Schedule {
     Problem problem = new Problem(batch);
     peer = Peer.find();
     peer.open(Problem.start(), problem, Math.min(threads, peer.mostThreads()));
-    Float64.requireClose("predict", peer.predict(batch), Float64.predict(problem));
     peer.train(batch, CHECKED_STEPS);
     Float64.requireClose("train", peer.parameters(), Float64.train(problem, batch, CHECKED_STEPS));
     steps = Math.max(1, (1 << 17) / batch);
@@ -51,11 +50,5 @@ public class PeerBatch extends Schedule {
   public void train(Samples counter) {
     peer.train(batch, steps);
     counter.samples += (long) batch * steps;
-  }
-
-  @Benchmark
-  public float[] forward(Samples counter) {
-    counter.samples += batch;
-    return peer.predict(batch);
   }
 }
