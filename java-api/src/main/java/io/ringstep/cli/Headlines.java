@@ -30,6 +30,7 @@ final class Headlines {
   private final float[] x;
   private final float[] y;
   private Timing plainStep;
+  private Timing plainBatch; // of one sample of a batch
   private Timing plainPrediction;
 
   /**
@@ -70,6 +71,7 @@ final class Headlines {
     float[] answers = new float[ROWS];
     PlainLoop loop = new PlainLoop(start, LEARNING_RATE);
     plainStep = Timing.of(ROWS, () -> loop.train(rows, targets));
+    plainBatch = Timing.of(ROWS, () -> loop.trainBatch(rows, targets));
     plainPrediction = Timing.of(ROWS, () -> loop.predict(rows, answers));
   }
 
@@ -98,7 +100,7 @@ final class Headlines {
       for (int batch : BATCHES) {
         Fit epoch = Fit.epochs(1).batch(batch);
         String name = String.format(Locale.ROOT, "step, batch %,d", batch);
-        figure(out, device, name, MANY_ROWS / batch, batch, plainStep, () -> trainer.fit(many, epoch));
+        figure(out, device, name, MANY_ROWS / batch, batch, plainBatch, () -> trainer.fit(many, epoch));
       }
       FloatBuffer in = direct(MANY_ROWS * INPUTS).put(x).flip();
       FloatBuffer answers = direct(MANY_ROWS);

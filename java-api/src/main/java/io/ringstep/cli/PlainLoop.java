@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import java.util.Arrays;
 import java.util.Random;
 
 /**
@@ -18,6 +19,9 @@ final class PlainLoop {
   private float b2;
   private final float[] h = new float[HIDDEN];
   private final float[] dh = new float[HIDDEN];
+  private final float[] w1Gradient = new float[INPUTS * HIDDEN];
+  private final float[] b1Gradient = new float[HIDDEN];
+  private final float[] w2Gradient = new float[HIDDEN];
 
   /** Starts at {@code flat}, in the order of {@link io.ringstep.Network#parameters}. */
   PlainLoop(float[] flat, double learningRate) {
@@ -59,6 +63,38 @@ final class PlainLoop {
         }
       }
     }
+  }
+
+  /** One step on all rows together. */
+  void trainBatch(float[] x, float[] y) {
+    Arrays.fill(w1Gradient, 0);
+    Arrays.fill(b1Gradient, 0);
+    Arrays.fill(w2Gradient, 0);
+    float b2Gradient = 0;
+    for (int r = 0; r < y.length; r++) {
+      float d = 2 * (predict(x, r) - y[r]);
+      b2Gradient += d;
+      for (int j = 0; j < HIDDEN; j++) {
+        dh[j] = d * w2[j];
+        w2Gradient[j] += d * h[j];
+        b1Gradient[j] += dh[j];
+      }
+      for (int i = 0; i < INPUTS; i++) {
+        float xi = x[r * INPUTS + i];
+        for (int j = 0; j < HIDDEN; j++) {
+          w1Gradient[i * HIDDEN + j] += xi * dh[j];
+        }
+      }
+    }
+    float scale = learningRate / y.length;
+    for (int k = 0; k < w1.length; k++) {
+      w1[k] -= scale * w1Gradient[k];
+    }
+    for (int j = 0; j < HIDDEN; j++) {
+      b1[j] -= scale * b1Gradient[j];
+      w2[j] -= scale * w2Gradient[j];
+    }
+    b2 -= scale * b2Gradient;
   }
 
   void predict(float[] x, float[] answers) {

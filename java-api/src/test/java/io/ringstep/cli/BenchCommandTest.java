@@ -81,6 +81,9 @@ class BenchCommandTest {
         Trainer trainer = Trainer.builder(new Model(network, start)).optimizer(new Sgd(0.01)).build()) {
       trainer.fit(data, Fit.epochs(1).batch(1));
       assertArrayEquals(trainer.parameters(), loop.parameters(), 1e-5f);
+      loop.trainBatch(x, y);
+      trainer.fit(data, Fit.epochs(1).batch(y.length));
+      assertArrayEquals(trainer.parameters(), loop.parameters(), 1e-5f);
       float[] answers = new float[y.length];
       loop.predict(x, answers);
       assertArrayEquals(trainer.predict(x), answers, 1e-4f);
