@@ -117,6 +117,8 @@ void Trainer::update(int64_t rows) {
 
 // One step on rows [0, count); adds its loss sum to loss_sum.
 rs_status Trainer::train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum) {
+  if (takes_small_batch(count)) return small_batch(rows, count, loss_weights[0], loss_sum);
+
   sum_gradient(rows, count, loss_weights);
   float& loss = gradient_.get()[network_.parameter_count];
   last_loss_ = mean(loss, count);
@@ -136,6 +138,20 @@ rs_status Trainer::small_steps(
   last_loss_ = loss;
   *steps += done;
   return done == count ? RS_OK : RS_NON_FINITE;
+}
+
+bool Trainer::takes_small_batch(int64_t rows) const {
+  return rows < kRowPathBatch && small_ && optimizer_.is_plain_sgd();
+}
+
+// One step on so few rows that they are taken one by one.
+rs_status Trainer::small_batch(const Rows& rows, int64_t count, float loss_weight, double* loss_sum) {
+  const float loss =
+      small_->train_batch(view(), parameters_.change_packed(), rows, count, optimizer_.learning_rate(), loss_weight);
+  last_loss_ = mean(loss, count);
+  if (!std::isfinite(loss)) return RS_NON_FINITE;
+  *loss_sum += loss;
+  return RS_OK;
 }
 
 rs_status Trainer::step(const float* x, const float* y, int64_t rows) {

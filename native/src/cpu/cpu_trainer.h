@@ -44,6 +44,8 @@ class Trainer final : public rs_trainer {
   void add_blocks(const Blocks& blocks);
   rs_status train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum);
   rs_status small_steps(const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps);
+  bool takes_small_batch(int64_t rows) const;
+  rs_status small_batch(const Rows& rows, int64_t count, float loss_weight, double* loss_sum);
   void update(int64_t rows);
   rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights,
                      Pause& pause);
