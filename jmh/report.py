@@ -348,7 +348,7 @@ def page(run, source):
     if carried:
         lines += ["## What a user carries", "", "| | MB of jars |", "|---|---|"]
         lines += [f"| {run.names.get(entry['system'], 'Ringstep')} | {entry['bytes'] / 1e6:.1f} |" for entry in carried]
-        lines += ["", "Ringstep's has the command line in it, which a program needs no more than its terminal library.", ""]
+        lines += ["", "Ringstep's include its command line, and what that needs.", ""]
     lines += ["## Bytes on the heap for one step", "", "| | bytes | |", "|---|---|---|"]
     lines += [f"| {name} | {value:.3f} | {'none' if met else '**allocates**'} |" for name, value, met in allocations(run)]
     lines += ["", f"Under {MOST_BYTES} is none: JMH's own few bytes an iteration, shared out over the steps.", "",
