@@ -236,6 +236,9 @@ void Trainer::update(double scale) {
 
 // One step on rows [0, count); adds its sums to those of the epoch.
 rs_status Trainer::train(const Pass& settings, const Rows& rows, int64_t count, rs_fit& fit) {
+  if (takes_small_batch(count) && !settings.sample_weights) {
+    return small_batch(rows, count, settings.loss_weights[0], &fit.epoch_loss_sum);
+  }
   Pass p = settings;
   p.parameters = parameters_.flat();
   Dropout dropout;
@@ -265,6 +268,21 @@ rs_status Trainer::small_steps(
   last_loss_ = loss;
   *steps += done;
   return done == count ? RS_OK : RS_NON_FINITE;
+}
+
+bool Trainer::takes_small_batch(int64_t rows) const {
+  return rows < kRowPathBatch && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
+}
+
+// One step on so few rows that they are taken one by one.
+rs_status Trainer::small_batch(const Rows& rows, int64_t count, float loss_weight, double* loss_sum) {
+  const float loss =
+      small_->train_batch(view(), parameters_.change_packed(), rows, count, optimizer_.learning_rate(), loss_weight);
+  work_alone_ += count * network_.parameter_count;
+  last_loss_ = mean(loss, static_cast<double>(count));
+  if (!std::isfinite(loss)) return RS_NON_FINITE;
+  *loss_sum += loss;
+  return RS_OK;
 }
 
 rs_status Trainer::step(const float* x, const float* y, int64_t rows) {

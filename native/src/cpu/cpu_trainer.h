@@ -65,6 +65,8 @@ class Trainer final : public rs_trainer {
   bool stops();
   rs_status train(const Pass& p, const Rows& rows, int64_t count, rs_fit& fit);
   rs_status small_steps(const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps);
+  bool takes_small_batch(int64_t rows) const;
+  rs_status small_batch(const Rows& rows, int64_t count, float loss_weight, double* loss_sum);
   float shape_gradient(double scale);
   void update(double scale);
   rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const Pass& p,

@@ -86,6 +86,8 @@ struct SmallNetwork {
   // finite. Adds each step's loss sum to loss_sum and leaves the last in last_loss.
   int64_t (*train)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr,
                    float loss_weight, double* loss_sum, float* last_loss);
+  // One step of plain SGD on `count` rows together, at most 256. Returns the loss sum; where it is not finite, nothing has changed.
+  float (*train_batch)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight);
 };
 
 struct Kernels {

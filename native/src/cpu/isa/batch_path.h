@@ -61,7 +61,8 @@ struct BatchPath {
 
   // Loads x and runs all layers; returns the outputs' activations. `first` is the tile's first row in `rows`.
   static float* forward_tile(
-      const Pass& pass, const Rows& rows, int64_t first, const int64_t* index, int count, BatchWorkspace& w) {
+      const Pass& pass, const Rows& rows, int64_t first, const int64_t* index, int count, Ahead& ahead,
+      BatchWorkspace& w) {
     const NetworkView& n = pass.network;
     float* a = w.activations;
     int64_t group = 0;  // of the layer's first units, for dropout
@@ -70,7 +71,8 @@ struct BatchPath {
       const Layer& layer = n.layers[l];
       float* h = a + static_cast<int64_t>(layer.in) * w.stride;
       const auto run = l + 1 < n.count ? &forward<A> : &forward<RS_IDENTITY>;
-      run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.stride, padded(count), h);
+      run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.stride, padded(count), ahead,
+          h);
       if (pass.dropout && l + 1 < n.count) {
         drop(*pass.dropout, group, rows.first + first - pass.dropout->first, layer.out, padded(count), h, w,
              hidden_place(pass, h, w));
@@ -136,42 +138,40 @@ struct BatchPath {
   // From the last layer, whose dz are there, to the first. Each layer's dz take the place of its
   // activations once those have served.
   template <typename Sums>
-  static void backward_tile(const Pass& pass, float* dz, int count, const BatchWorkspace& w, const Sums& sums) {
+  static void backward_tile(const Pass& pass, float* dz, int count, Ahead& ahead, const BatchWorkspace& w, const Sums& sums) {
     const NetworkView& n = pass.network;
     for (int l = n.count - 1; l >= 0; --l) {
       const Layer& layer = n.layers[l];
       float* a = dz - static_cast<int64_t>(layer.in) * w.stride;
-      backward_weights(dz, a, layer.in, layer.out, w.stride, padded(count), layer.weight, layer.bias, sums);
+      backward_weights(dz, a, layer.in, layer.out, w.stride, padded(count), layer.weight, layer.bias, ahead, sums);
       if (l > 0) {
         const auto run = pass.dropout ? &backward_inputs<RS_IDENTITY> : &backward_inputs<A>;
-        run(pass.parameters + layer.weight, layer.in, layer.out, dz, w.stride, padded(count), a);
+        run(pass.parameters + layer.weight, layer.in, layer.out, dz, w.stride, padded(count), ahead, a);
         if (pass.dropout) undrop(layer.in, padded(count), a, w, hidden_place(pass, a, w));
       }
       dz = a;
     }
   }
 
-  // f(first, size, index) for each tile of the block. While it works on one, the rows of the next are
-  // on their way into the cache.
+  // f(first, size, index, ahead) for each tile of the block; `ahead` brings the rows of the next one, `share` at a time.
   template <typename F>
-  static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, F f) {
+  static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, int share, F f) {
     int64_t index[2][kTileRows];
     const auto size_at = [&](int64_t first) { return count - first < kTileRows ? static_cast<int>(count - first) : kTileRows; };
     find_rows(rows, 0, size_at(0), index[0]);
     int current = 0;
     for (int64_t first = 0; first < count; first += kTileRows, current ^= 1) {
       const int64_t next = first + kTileRows;
-      if (next < count) {
-        find_rows(rows, next, size_at(next), index[current ^ 1]);
-        prefetch(rows.x, pass.network.layers[0].in, index[current ^ 1], size_at(next));
-      }
-      f(first, size_at(first), index[current]);
+      const int next_size = next < count ? size_at(next) : 0;
+      if (next_size > 0) find_rows(rows, next, next_size, index[current ^ 1]);
+      Ahead ahead = {rows.x, pass.network.layers[0].in, index[current ^ 1], next_size, share, 0};
+      f(first, size_at(first), index[current], ahead);
+      ahead.rest();
     }
   }
 
-  static void prefetch(const float* data, int width, const int64_t* index, int count) {
-    for (int s = 0; s < count; ++s) __builtin_prefetch(data + index[s] * width);
-  }
+  // About as many shares as there are calls to take them, in a small network.
+  static constexpr int kForwardShare = 48, kTrainShare = 16;
 
   static float weighted_loss(const Pass& pass, int width, const BatchWorkspace& w) {
     float loss = 0;
@@ -206,10 +206,10 @@ struct BatchPath {
   static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const SumsOf& sums_of) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     clear_sums(width, w);
-    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
-      float* outputs = forward_tile(pass, rows, first, index, size, w);
+    for_tiles(pass, rows, count, kTrainShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
+      float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
       losses(pass, rows, index, outputs, width, size, w);
-      backward_tile(pass, outputs, size, w, sums_of(first == 0));
+      backward_tile(pass, outputs, size, ahead, w, sums_of(first == 0));
     });
     return weighted_loss(pass, width, w);
   }
@@ -235,18 +235,25 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
     clear_sums(width, w);
-    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
-      float* outputs = forward_tile(pass, rows, first, index, size, w);
+    for_tiles(pass, rows, count, kForwardShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
+      float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
       losses(pass, rows, index, outputs, width, size, w);
     });
     return weighted_loss(pass, width, w);
   }
 
+  static void write_column(const float* column, int count, float* y) {
+    int s = 0;
+    for (; s + kLanes <= count; s += kLanes) store(y + s, load(column + s));
+    if (s < count) store_first(y + s, count - s, load(column + s));
+  }
+
   static void predict(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* y) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
-    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
-      const float* outputs = forward_tile(pass, rows, first, index, size, w);
+    for_tiles(pass, rows, count, kForwardShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
+      const float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
+      if (width == 1) return write_column(outputs, size, y + first);
       for (int s = 0; s < size; ++s) {
         for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.stride + s];
       }

@@ -26,7 +26,7 @@ import picocli.CommandLine.ScopeType;
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, SmokeCommand.class,
-      InfoCommand.class
+      BenchCommand.class, InfoCommand.class
     },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",

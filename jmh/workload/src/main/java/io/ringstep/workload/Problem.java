@@ -1,27 +1,20 @@
-package io.ringstep.jmh;
-
-import io.ringstep.Dataset;
-import io.ringstep.Device;
-import io.ringstep.Model;
-import io.ringstep.Network;
-import io.ringstep.Sgd;
-import io.ringstep.Trainer;
+package io.ringstep.workload;
 
 /**
  * What is trained: Linear(10→20→1) on rows with a noisy linear target. Number for number the problem of {@code
- * line/problem.h}, so both sides of a ratio do the same work on the same data.
+ * ../../line/problem.h}, so all sides of a ratio do the same work on the same data.
  */
-final class Problem {
-  static final int INPUTS = 10;
-  static final int HIDDEN = 20;
-  static final double LEARNING_RATE = 0.01;
-  static final Network NETWORK = Network.of(INPUTS, HIDDEN, 1);
+public final class Problem {
+  public static final int INPUTS = 10;
+  public static final int HIDDEN = 20;
+  public static final double LEARNING_RATE = 0.01;
+  public static final int PARAMETERS = HIDDEN * INPUTS + HIDDEN + HIDDEN + 1;
 
-  final int rows;
-  final float[] x; // [rows, 10]
-  final float[] y; // [rows]
+  public final int rows;
+  public final float[] x; // [rows, 10]
+  public final float[] y; // [rows]
 
-  Problem(int rows) {
+  public Problem(int rows) {
     this.rows = rows;
     x = new float[rows * INPUTS];
     y = new float[rows];
@@ -38,23 +31,15 @@ final class Problem {
     }
   }
 
-  /** Uniform ±1/√in, in the layout of {@link Network#parameters()}. */
-  static float[] start() {
+  /** Uniform ±1/√in, in the layout of PyTorch: fc1.weight [20, 10], fc1.bias, fc2.weight, fc2.bias. */
+  public static float[] start() {
     Lcg random = new Lcg(1);
-    float[] parameters = new float[NETWORK.parameterCount()];
+    float[] parameters = new float[PARAMETERS];
     int firstLayer = HIDDEN * INPUTS + HIDDEN;
     for (int k = 0; k < parameters.length; k++) {
       parameters[k] = random.uniform(1 / Math.sqrt(k < firstLayer ? INPUTS : HIDDEN));
     }
     return parameters;
-  }
-
-  static Trainer trainer(Device device) {
-    return Trainer.builder(new Model(NETWORK, start())).optimizer(new Sgd(LEARNING_RATE)).device(device).build();
-  }
-
-  Dataset dataset() {
-    return Dataset.of(x, y, INPUTS, 1);
   }
 
   /** Knuth's 64-bit linear congruential generator: two lines in any language, the same numbers everywhere. */

@@ -1,4 +1,4 @@
-package io.ringstep.jmh;
+package io.ringstep.workload;
 
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Scope;

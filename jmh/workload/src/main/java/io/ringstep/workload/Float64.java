@@ -1,10 +1,10 @@
-package io.ringstep.jmh;
+package io.ringstep.workload;
 
-import static io.ringstep.jmh.Problem.HIDDEN;
-import static io.ringstep.jmh.Problem.INPUTS;
+import static io.ringstep.workload.Problem.HIDDEN;
+import static io.ringstep.workload.Problem.INPUTS;
 
 /** The oracle: the same training in float64, written to be read. No benchmark is timed before it agrees. */
-final class Float64 {
+public final class Float64 {
   private static final int B1 = HIDDEN * INPUTS;
   private static final int W2 = B1 + HIDDEN;
   private static final int B2 = W2 + HIDDEN;
@@ -12,7 +12,7 @@ final class Float64 {
   private Float64() {}
 
   /** The parameters after {@code steps} steps of {@code batch} rows, each taking the next rows, round and round. */
-  static double[] train(Problem problem, int batch, int steps) {
+  public static double[] train(Problem problem, int batch, int steps) {
     double[] p = startingPoint();
     double[] h = new double[HIDDEN];
     int row = 0;
@@ -38,7 +38,7 @@ final class Float64 {
   }
 
   /** The untrained network's answers. */
-  static double[] predict(Problem problem) {
+  public static double[] predict(Problem problem) {
     double[] p = startingPoint();
     double[] h = new double[HIDDEN];
     double[] y = new double[problem.rows];
@@ -48,14 +48,18 @@ final class Float64 {
     return y;
   }
 
-  /** Ends the benchmark where the difference is more than rounding explains. */
-  static void requireClose(String what, float[] actual, double[] expected) {
-    for (int k = 0; k < actual.length; k++) {
-      if (!(Math.abs(actual[k] - expected[k]) <= 1e-5)) {
+  /** The largest difference; ends the benchmark where it is more than rounding explains. */
+  public static double requireClose(String what, float[] actual, double[] expected) {
+    double worst = 0;
+    for (int k = 0; k < expected.length; k++) {
+      double difference = Math.abs(actual[k] - expected[k]);
+      if (!(difference <= 1e-5)) {
         throw new IllegalStateException(
             what + "[" + k + "] is " + actual[k] + " where float64 has " + expected[k] + ", so it is not timed");
       }
+      worst = Math.max(worst, difference);
     }
+    return worst;
   }
 
   private static double forward(double[] p, float[] x, int row, double[] h) {

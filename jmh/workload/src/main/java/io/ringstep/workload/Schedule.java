@@ -1,4 +1,4 @@
-package io.ringstep.jmh;
+package io.ringstep.workload;
 
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.BenchmarkMode;
