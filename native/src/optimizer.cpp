@@ -15,14 +15,14 @@ bool Optimizer::is_plain_sgd() const {
 }
 
 cpu::Update Optimizer::next_update(double gradient_scale) {
-  beta1_power_ *= settings_.beta1;
-  beta2_power_ *= settings_.beta2;
+  progress_.beta1_power *= settings_.beta1;
+  progress_.beta2_power *= settings_.beta2;
   cpu::Update u = {};
   u.kind = static_cast<rs_optimizer_kind>(settings_.kind);
   u.gradient_scale = static_cast<float>(gradient_scale);
   u.lr = static_cast<float>(settings_.lr);
   u.weight_decay = static_cast<float>(settings_.weight_decay);
-  u.first_step = steps_++ == 0;
+  u.first_step = progress_.steps++ == 0;
   if (u.kind == RS_SGD) {
     u.momentum = static_cast<float>(settings_.momentum);
     u.nesterov = settings_.nesterov != 0;
@@ -31,8 +31,8 @@ cpu::Update Optimizer::next_update(double gradient_scale) {
     u.beta2 = static_cast<float>(settings_.beta2);
     u.beta2_complement = static_cast<float>(1 - settings_.beta2);
     u.epsilon = static_cast<float>(settings_.eps);
-    u.step_size = static_cast<float>(settings_.lr / (1 - beta1_power_));
-    u.root_correction = static_cast<float>(1 / std::sqrt(1 - beta2_power_));
+    u.step_size = static_cast<float>(settings_.lr / (1 - progress_.beta1_power));
+    u.root_correction = static_cast<float>(1 / std::sqrt(1 - progress_.beta2_power));
     u.decay = static_cast<float>(1 - settings_.lr * settings_.weight_decay);
   }
   return u;
@@ -41,9 +41,7 @@ cpu::Update Optimizer::next_update(double gradient_scale) {
 void Optimizer::reset() {
   m_.clear();
   v_.clear();
-  steps_ = 0;
-  beta1_power_ = 1;
-  beta2_power_ = 1;
+  progress_ = Progress();
 }
 
 }  // namespace rs

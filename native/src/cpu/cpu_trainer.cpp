@@ -17,6 +17,8 @@ namespace {
 // Work too small for a second thread: parameters of one update.
 constexpr int64_t kUpdateShare = 1 << 16;
 
+bool at_limit(const rs_fit& fit) { return fit.step_limit > 0 && fit.steps >= fit.step_limit; }
+
 }  // namespace
 
 Trainer::Trainer(Network network, const rs_optimizer& optimizer, int threads)
@@ -27,11 +29,8 @@ Trainer::Trainer(Network network, const rs_optimizer& optimizer, int threads)
       length_(gradient_length(network_.parameter_count)),
       optimizer_(optimizer, length_),
       parameters_(view(), small_),
-      gradient_(length_),
       unit_weights_(static_cast<size_t>(network_.outputs()), 1.0f),
-      last_loss_(std::numeric_limits<double>::quiet_NaN()) {
-  workspaces_.emplace_back(kernels_.workspace_length(view()));
-}
+      last_loss_(std::numeric_limits<double>::quiet_NaN()) {}
 
 NetworkView Trainer::view() const {
   return {network_.layers.data(), static_cast<int32_t>(network_.layers.size()), network_.activation,
@@ -64,35 +63,47 @@ void Trainer::set_parameters(const float* parameters) {
   optimizer_.reset();
 }
 
+void Trainer::copy_state(Trainer& other) {
+  const size_t bytes = static_cast<size_t>(length_) * sizeof(float);
+  std::memcpy(parameters_.change_flat(), other.parameters_.flat(), bytes);
+  if (optimizer_.m()) std::memcpy(optimizer_.m(), other.optimizer_.m(), bytes);
+  if (optimizer_.v()) std::memcpy(optimizer_.v(), other.optimizer_.v(), bytes);
+  optimizer_.set_progress(other.optimizer_.progress());
+  last_loss_ = other.last_loss_;
+}
+
 // ---- one step ----
 
 bool Trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
 
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
+  scratch_.gradient.reserve(length_);
+  scratch_.workspaces[0].reserve(kernels_.workspace_length(view()));
   if (rows < kRowPathBatch) return;
   const Blocks blocks(rows, network_.parameter_count);
   if (blocks.count == 1) return;
-  block_gradients_.reserve(blocks.count * length_);
+  scratch_.block_gradients.reserve(blocks.count * length_);
   const size_t workers = static_cast<size_t>(std::min<int64_t>(threads_, blocks.count));
-  while (workspaces_.size() < workers) workspaces_.emplace_back(kernels_.workspace_length(view()));
+  if (scratch_.workspaces.size() < workers) scratch_.workspaces.resize(workers);
+  for (AlignedBuffer& own : scratch_.workspaces) own.reserve(kernels_.workspace_length(view()));
 }
 
-// gradient_ = the sum over the rows, the loss sum last.
+// scratch_.gradient = the sum over the rows, the loss sum last.
 void Trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_weights) {
   const Pass p = pass(loss_weights);
   if (count < kRowPathBatch) {
-    kernels_.row_gradient(p, rows, count, workspace(0), gradient_.get());
+    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
   const Blocks blocks(count, network_.parameter_count);
   if (blocks.count == 1) {
-    kernels_.block_gradient(p, rows, count, workspace(0), gradient_.get());
+    kernels_.block_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
     const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
-    kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), block_gradients_.get() + block * length_);
+    kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), scratch_.block_gradients.get() + block * length_);
   });
   add_blocks(blocks);
 }
@@ -100,17 +111,17 @@ void Trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_we
 void Trainer::add_blocks(const Blocks& blocks) {
   const int64_t share = std::max<int64_t>(16, kUpdateShare / blocks.count / 16 * 16);
   ThreadPool::instance().run((length_ + share - 1) / share, threads_, [&](int64_t i, int) {
-    kernels_.add_blocks(block_gradients_.get(), length_, blocks.count, i * share,
-                        std::min(length_, (i + 1) * share), gradient_.get());
+    kernels_.add_blocks(scratch_.block_gradients.get(), length_, blocks.count, i * share,
+                        std::min(length_, (i + 1) * share), scratch_.gradient.get());
   });
 }
 
-// Turns gradient_ into a mean and applies the optimizer.
+// Turns the gradient into a mean and applies the optimizer.
 void Trainer::update(int64_t rows) {
   const Update u = optimizer_.next_update(mean(1, rows));
   float* parameters = parameters_.change_flat();
   ThreadPool::instance().run((length_ + kUpdateShare - 1) / kUpdateShare, threads_, [&](int64_t i, int) {
-    kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), gradient_.get(), parameters,
+    kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), scratch_.gradient.get(), parameters,
                     optimizer_.m(), optimizer_.v());
   });
 }
@@ -118,7 +129,7 @@ void Trainer::update(int64_t rows) {
 // One step on rows [0, count); adds its loss sum to loss_sum.
 rs_status Trainer::train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum) {
   sum_gradient(rows, count, loss_weights);
-  float& loss = gradient_.get()[network_.parameter_count];
+  float& loss = scratch_.gradient.get()[network_.parameter_count];
   last_loss_ = mean(loss, count);
   if (!std::isfinite(loss)) return RS_NON_FINITE;
   *loss_sum += loss;
@@ -151,8 +162,8 @@ double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gr
   prepare(rows);
   sum_gradient({x, y, 0, nullptr}, rows, unit_weights_.data());
   const float scale = static_cast<float>(mean(1, rows));
-  for (int64_t i = 0; i < network_.parameter_count; ++i) gradient[i] = gradient_.get()[i] * scale;
-  return mean(gradient_.get()[network_.parameter_count], rows);
+  for (int64_t i = 0; i < network_.parameter_count; ++i) gradient[i] = scratch_.gradient.get()[i] * scale;
+  return mean(scratch_.gradient.get()[network_.parameter_count], rows);
 }
 
 // ---- many steps ----
@@ -160,11 +171,12 @@ double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gr
 // Goes on in the current epoch to its end, or to a pause.
 rs_status Trainer::fit_rows(
     const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights, Pause& pause) {
-  while (fit.row < data.rows) {
+  while (fit.row < data.rows && !at_limit(fit)) {
     const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
     int64_t taken = std::min(fit.batch, data.rows - fit.row);
     if (takes_small_steps(taken)) {
       taken = std::min(fit.batch == 1 ? pause.rows_between_looks() : 1, data.rows - fit.row);
+      if (fit.step_limit > 0) taken = std::min(taken, fit.step_limit - fit.steps);
       int64_t steps = 0;
       const rs_status status = small_steps(rows, taken, loss_weights[0], &fit.epoch_loss_sum, &steps);
       fit.steps += steps;
@@ -187,7 +199,7 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   Pause pause(fit.seconds, network_.parameter_count);
   bool paused = false;
   fit.losses_count = 0;
-  while (fit.epoch < fit.epochs && !paused) {
+  while (fit.epoch < fit.epochs && !paused && !at_limit(fit)) {
     const Shuffle shuffle = fit.shuffle ? Shuffle(fit.seed, static_cast<uint64_t>(fit.epoch), data.rows) : Shuffle();
     const rs_status status = fit_rows(data, fit, fit.shuffle ? &shuffle : nullptr, weights.data(), pause);
     if (status != RS_OK) return status;
@@ -209,10 +221,10 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
 double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   const std::vector<float> weights = loss_weights(target_scale);
   const Pass p = pass(weights.data());
+  prepare(data.rows);
   if (data.rows < kRowPathBatch) {
     return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), data.rows);
   }
-  prepare(data.rows);
   const Blocks blocks(data.rows, network_.parameter_count);
   std::vector<double> sums(static_cast<size_t>(blocks.count));
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
@@ -226,11 +238,11 @@ void Trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
   if (rows < kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data());
+  prepare(rows);
   if (rows < kRowPathBatch) {
     kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);
     return;
   }
-  prepare(rows);
   const Blocks blocks(rows, network_.parameter_count);
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
     const Rows own = {x, nullptr, blocks.first(block), nullptr};

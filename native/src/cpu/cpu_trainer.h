@@ -16,6 +16,13 @@
 
 namespace rs::cpu {
 
+// Memory that a call needs and that holds nothing from one call to the next: trainers may take turns with it.
+struct Scratch {
+  AlignedBuffer gradient;
+  AlignedBuffer block_gradients;  // [blocks][length]
+  std::vector<AlignedBuffer> workspaces = std::vector<AlignedBuffer>(1);  // of each worker
+};
+
 class Trainer final : public rs_trainer {
  public:
   Trainer(Network network, const rs_optimizer& optimizer, int threads);
@@ -31,6 +38,21 @@ class Trainer final : public rs_trainer {
   rs_status fit(const rs_dataset& data, rs_fit& fit) override;
   double evaluate(const rs_dataset& data, const float* target_scale) override;
   void predict(const float* x, int64_t rows, float* y) override;
+
+  // ---- for an ensemble, whose models share threads and memory ----
+
+  void set_threads(int threads) { threads_ = threads; }
+  void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
+
+  // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
+  bool fits_in_lanes() const { return true; }
+
+  Optimizer& optimizer() { return optimizer_; }
+  float* change_parameters() { return parameters_.change_flat(); }
+  void set_last_loss(double loss) { last_loss_ = loss; }
+
+  // Takes over the parameters and the optimizer's state of a trainer with the same settings.
+  void copy_state(Trainer& other);
 
  private:
   NetworkView view() const;
@@ -48,18 +70,16 @@ class Trainer final : public rs_trainer {
   rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights,
                      Pause& pause);
 
-  float* workspace(int worker) { return workspaces_[static_cast<size_t>(worker)].get(); }
+  float* workspace(int worker) { return scratch_.workspaces[static_cast<size_t>(worker)].get(); }
 
   const Kernels& kernels_;
   const SmallNetwork* small_;  // null where there is none for this shape
-  const int threads_;
+  int threads_;
   const int64_t length_;  // of a gradient vector
   Optimizer optimizer_;
   Parameters parameters_;
-  AlignedBuffer gradient_;
-  AlignedBuffer block_gradients_;  // [blocks][length_]
-  std::vector<AlignedBuffer> workspaces_;  // of each worker
-  std::vector<float> unit_weights_;        // [outputs], all 1
+  Scratch scratch_;
+  std::vector<float> unit_weights_;  // [outputs], all 1
   double last_loss_;
 };
 
