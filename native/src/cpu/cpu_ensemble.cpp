@@ -14,8 +14,8 @@
 namespace rs::cpu {
 namespace {
 
-// Fewer models than these do not pay for a pass through the lanes: so many a thread train faster alone.
-constexpr size_t kFewModels = 4;
+// Fewer models than these train faster alone: where they have the loop for small networks, and where not.
+constexpr size_t kFewSmall = 8, kFew = 3;
 
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kModelsATask = 32;
@@ -176,7 +176,11 @@ bool Ensemble::train(const Fitting& fitting) {
     if (is_done(fitting, k) || at_limit(k)) continue;
     (takes_lanes(fitting, k) ? side_by_side : alone).push_back(k);
   }
-  if (side_by_side.size() < kFewModels) {
+  const auto loops = [&](int32_t k) {
+    return fitting.fits[k].batch == 1 && models_of_[static_cast<size_t>(k)].trainer->takes_small_steps(1);
+  };
+  const bool small = std::all_of(side_by_side.begin(), side_by_side.end(), loops);
+  if (side_by_side.size() < (small ? kFewSmall : kFew)) {
     alone.insert(alone.end(), side_by_side.begin(), side_by_side.end());
     side_by_side.clear();
   }

@@ -47,6 +47,9 @@ class Trainer final : public rs_trainer {
   // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
   bool fits_in_lanes() const { return true; }
 
+  // Whether steps of `rows` rows run in the loop for small networks.
+  bool takes_small_steps(int64_t rows) const;
+
   Optimizer& optimizer() { return optimizer_; }
   float* change_parameters() { return parameters_.change_flat(); }
   void set_last_loss(double loss) { last_loss_ = loss; }
@@ -60,7 +63,6 @@ class Trainer final : public rs_trainer {
   std::vector<float> loss_weights(const float* target_scale) const;
   double mean(double sum, int64_t rows) const;
 
-  bool takes_small_steps(int64_t rows) const;
   void prepare(int64_t rows);
   void sum_gradient(const Rows& rows, int64_t count, const float* loss_weights);
   void add_blocks(const Blocks& blocks);

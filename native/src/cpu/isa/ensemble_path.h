@@ -47,6 +47,7 @@ RS_INLINE vec add_terms(const vec* terms) {
 
 // A step's numbers of one part's lanes.
 struct PlainRule {
+  static constexpr bool kSimple = true;
   vec descent;
 
   RS_INLINE PlainRule(const ModelLanes& l, int part) : descent(-load_part(l.lr + part * kPartLanes)) {}
@@ -59,6 +60,7 @@ struct PlainRule {
 };
 
 struct SgdRule {
+  static constexpr bool kSimple = false;
   vec descent, weight_decay, momentum;
   ivec keeps;  // lanes with momentum that have a buffer already
   ivec moves;  // lanes with momentum
@@ -88,6 +90,7 @@ struct SgdRule {
 
 template <bool Decoupled>
 struct AdamRule {
+  static constexpr bool kSimple = false;
   vec weight_decay, beta1_complement, beta2, beta2_complement, epsilon, root_correction, descent, decay;
 
   RS_INLINE AdamRule(const ModelLanes& l, int part)
@@ -154,40 +157,227 @@ struct EnsembleWorkspace {
   }
 };
 
+// ---- parts that no activation touches ----
+
+// Inputs of a layer that fit into the registers beside all else.
+constexpr int kMostKeptInputs = kParts == 1 ? 16 : 10;
+
+// N terms of a dot product at least: all of `in` where that is below 16.
+template <int N>
+RS_INLINE static vec dot(const float* w, const float* a, const vec (&x)[N], int in) {
+  vec terms[N];
+  unrolled<N>([&](auto i_) {
+    constexpr int i = decltype(i_)::value;
+    terms[i] = load_part(w + i * kLanes) * x[i];
+  });
+  if constexpr (N == kLanes) {
+    for (int i = kLanes; i < in; i += kLanes) {
+      unrolled<N>([&](auto k_) {
+        constexpr int k = decltype(k_)::value;
+        if (i + k < in) terms[k] = fma_part(load_part(w + (i + k) * kLanes), load_part(a + (i + k) * kLanes), terms[k]);
+      });
+    }
+  }
+  const vec total = add_terms<N, 0, 1>(terms);
+  // The row path's lanes beyond a row's end add 0, which tells only where all else is -0.
+  return in % kLanes == 0 ? total : total + vec{};
+}
+
+// The row's loss is added to `loss` in the lanes of `has_row`, which all have where that is null.
+static void errors(const ModelLanes& l, const float* outputs, const float* y, const int32_t* has_row, float* dz, float* loss) {
+  const int width = l.network.layers[l.network.count - 1].out;
+  for (int part = 0; part < kParts; ++part) {
+    vec row = {};
+    for (int o = 0; o < width; ++o) {
+      const vec e = load_part(lanes_of(outputs, o, part)) - load_part(lanes_of(y, o, part));
+      row = row + load_part(lanes_of(l.loss_weights, o, part)) * (e * e);
+      store_part(lanes_of(dz, o, part), e + e);
+    }
+    float* total = loss + part * kPartLanes;
+    const vec old = load_part(total), sum = old + row;
+    store_part(total, has_row ? select(load_mask(has_row, part), sum, old) : sum);
+  }
+}
+
+// The gradient of a step's only row goes into the parameters at once. A scale of 1 is left out. Where the layer
+// has N inputs they stay in registers; N = 0 stands for any number.
+template <typename Rule, bool Masked, bool Scaled, int N>
+__attribute__((noinline)) static void descend_layer_of(const ModelLanes& l, const float* scale, const Layer& layer,
+                                                       const float* dz, const float* a) {
+  // Copies: the compiler cannot know that a store leaves them as they are.
+  const int in = N > 0 ? N : layer.in, out = layer.out;
+  const int64_t m = l.m - l.parameters, v = l.v - l.parameters;
+  for (int part = 0; part < kParts; ++part) {
+    const Rule rule(l, part);
+    const ivec alive = load_mask(l.alive, part);
+    const vec factor = load_part(scale + part * kPartLanes);
+    const auto descend = [&](float* p, vec g) {
+      const vec old = load_part(p);
+      const vec next = rule.template apply<Masked>(old, Scaled ? g * factor : g, p + m, p + v, alive);
+      store_part(p, Masked ? select(alive, next, old) : next);
+    };
+    float* weight = lanes_of(l.parameters, layer.weight, part);
+    float* bias = lanes_of(l.parameters, layer.bias, part);
+    const float* inputs = lanes_of(a, 0, part);
+    vec x[N > 0 ? N : 1];
+    unrolled<N>([&](auto i) { x[decltype(i)::value] = load_part(inputs + decltype(i)::value * kLanes); });
+    for (int j = 0; j < out; ++j, weight += static_cast<int64_t>(in) * kLanes, bias += kLanes) {
+      const vec d = load_part(lanes_of(dz, j, part));
+      if constexpr (N > 0) {
+        unrolled<N>([&](auto i) { descend(weight + decltype(i)::value * kLanes, d * x[decltype(i)::value]); });
+      } else {
+        for (int i = 0; i < in; ++i) descend(weight + i * kLanes, d * load_part(inputs + i * kLanes));
+      }
+      descend(bias, d);
+    }
+  }
+}
+
+template <typename Rule, bool Masked, bool Scaled>
+static void descend_layer(const ModelLanes& l, const float* scale, const Layer& layer, const float* dz, const float* a) {
+  if constexpr (Rule::kSimple && !Masked) {
+    if (layer.in <= kMostKeptInputs) {
+      with_size<kMostKeptInputs>(layer.in, [&](auto n) {
+        descend_layer_of<Rule, Masked, Scaled, decltype(n)::value>(l, scale, layer, dz, a);
+      });
+      return;
+    }
+  }
+  descend_layer_of<Rule, Masked, Scaled, 0>(l, scale, layer, dz, a);
+}
+
+// gradient += the row's, or = where it is the first, in the lanes of `has_row`.
+template <bool Start, bool Masked>
+__attribute__((noinline)) static void add_gradient(const ModelLanes& l, const int32_t* has_row, const Layer& layer,
+                                                   const float* dz, const float* a) {
+  for (int part = 0; part < kParts; ++part) {
+    const ivec mask = Masked ? load_mask(has_row, part) : ivec{};
+    const auto put = [&](float* g, vec old, vec next) { store_part(g, Masked ? select(mask, next, old) : next); };
+    for (int j = 0; j < layer.out; ++j) {
+      const vec d = load_part(lanes_of(dz, j, part));
+      float* row = lanes_of(l.gradient, layer.weight + static_cast<int64_t>(j) * layer.in, part);
+      for (int i = 0; i < layer.in; ++i, row += kLanes) {
+        const vec x = load_part(lanes_of(a, i, part)), old = Start ? vec{} : load_part(row);
+        put(row, old, Start ? d * x : fma_part(d, x, old));
+      }
+      float* bias = lanes_of(l.gradient, layer.bias + j, part);
+      const vec old = Start ? vec{} : load_part(bias);
+      put(bias, old, Start ? d : old + d);
+    }
+  }
+}
+
+template <typename Rule, bool Masked>
+__attribute__((noinline)) static void descend(const ModelLanes& l, const float* scale) {
+  for (int part = 0; part < kParts; ++part) {
+    const Rule rule(l, part);
+    const ivec alive = load_mask(l.alive, part);
+    const vec factor = load_part(scale + part * kPartLanes);
+    for (int64_t i = 0; i < l.network.parameter_count; ++i) {
+      float* p = lanes_of(l.parameters, i, part);
+      const vec old = load_part(p), g = load_part(lanes_of(l.gradient, i, part));
+      const vec next = rule.template apply<Masked>(old, g * factor, lanes_of(l.m, i, part), lanes_of(l.v, i, part), alive);
+      store_part(p, Masked ? select(alive, next, old) : next);
+    }
+  }
+}
+
+// f(Type<Rule>(), Flag<masked>()) for the optimizer at hand.
+template <typename T>
+struct Type {
+  using type = T;
+};
+
+template <typename F>
+static void with_rule(const ModelLanes& l, bool masked, F f) {
+  const auto with_mask = [&](auto rule) { masked ? f(rule, Index<1>()) : f(rule, Index<0>()); };
+  switch (l.kind) {
+    case RS_ADAM: return with_mask(Type<AdamRule<false>>());
+    case RS_ADAMW: return with_mask(Type<AdamRule<true>>());
+    default: return l.plain ? with_mask(Type<PlainRule>()) : with_mask(Type<SgdRule>());
+  }
+}
+
+// The rows of slot `slot` of the tile, brought into lanes.
+static void load_slot(const ModelLanes& l, const LaneTile& tile, int64_t slot, float* x, float* y) {
+  const int in = l.network.layers[0].in, out = l.network.layers[l.network.count - 1].out;
+  if (tile.shared) {
+    const int64_t row = tile.index[slot];
+    const auto spread = [](const float* from, int width, float* to) {
+      for (int i = 0; i < width; ++i) store(to + i * kLanes, set1(from[i]));
+    };
+    spread(tile.x + row * in, in, x);
+    spread(tile.y + row * out, out, y);
+    return;
+  }
+  const int64_t* index = tile.index + slot * kLanes;
+  load_columns(tile.x, in, index, false, kLanes, kLanes, x);
+  load_columns(tile.y, out, index, false, kLanes, kLanes, y);
+}
+
+// Rows that the next steps need are on their way into the cache.
+static void prefetch(const ModelLanes& l, const LaneTile& tile, int64_t slot) {
+  if (tile.shared || slot >= tile.slots()) return;
+  const int64_t in = l.network.layers[0].in, out = l.network.layers[l.network.count - 1].out;
+  for (int k = 0; k < kLanes; ++k) {
+    const int64_t row = tile.index[slot * kLanes + k];
+    __builtin_prefetch(tile.x + row * in);
+    __builtin_prefetch(tile.y + row * out);
+  }
+}
+
+// Marks the lanes whose loss is not finite as lost; says whether all of those that trained still do.
+static bool check(ModelLanes& l, const float* loss) {
+  ivec lost = {};
+  for (int part = 0; part < kParts; ++part) {
+    const ivec alive = load_mask(l.alive, part);
+    const ivec bad = alive & ~(load_part(loss + part * kPartLanes) < set1_part(__builtin_inff()));
+    lost |= bad | ~alive;
+  }
+  int32_t any = 0;
+  for (int k = 0; k < kPartLanes; ++k) any |= lost[k];
+  if (any) {
+    for (int k = 0; k < kLanes; ++k) {
+      if (!l.alive[k]) continue;
+      l.loss[k] = loss[k];
+      if (!(loss[k] < __builtin_inff())) l.alive[k] = 0;
+    }
+    for (int k = 0; k < kLanes; ++k) {
+      if (!l.alive[k]) continue;
+      l.loss_sum[k] += loss[k];
+      l.steps[k] += 1;
+    }
+    return false;
+  }
+  for (int k = 0; k < kLanes; ++k) {
+    l.loss[k] = loss[k];
+    l.loss_sum[k] += loss[k];
+    l.steps[k] += 1;
+  }
+  return true;
+}
+
+static bool anyone_trains(const ModelLanes& l) {
+  int32_t any = 0;
+  for (int k = 0; k < kLanes; ++k) any |= l.alive[k];
+  return any != 0;
+}
+
 template <rs_activation A>
 struct EnsemblePath {
   // ---- forward ----
 
-  // N terms of a dot product at least: all of `in` where that is below 16.
-  template <int N>
-  RS_INLINE static vec dot(const float* w, const float* a, const vec (&x)[N], int in) {
-    vec terms[N];
-    unrolled<N>([&](auto i_) {
-      constexpr int i = decltype(i_)::value;
-      terms[i] = load_part(w + i * kLanes) * x[i];
-    });
-    if constexpr (N == kLanes) {
-      for (int i = kLanes; i < in; i += kLanes) {
-        unrolled<N>([&](auto k_) {
-          constexpr int k = decltype(k_)::value;
-          if (i + k < in) terms[k] = fma_part(load_part(w + (i + k) * kLanes), load_part(a + (i + k) * kLanes), terms[k]);
-        });
-      }
-    }
-    const vec total = add_terms<N, 0, 1>(terms);
-    // The row path's lanes beyond a row's end add 0, which tells only where all else is -0.
-    return in % kLanes == 0 ? total : total + vec{};
-  }
-
   template <rs_activation B, int N>
   __attribute__((noinline)) static void forward_layer_of(const ModelLanes& l, const Layer& layer, const float* a, float* h) {
+    const int in = N < kLanes ? N : layer.in, out = layer.out;
     for (int part = 0; part < kParts; ++part) {
       vec x[N];
       const float* inputs = lanes_of(a, 0, part);
       unrolled<N>([&](auto i) { x[decltype(i)::value] = load_part(inputs + decltype(i)::value * kLanes); });
-      for (int j = 0; j < layer.out; ++j) {
-        const float* w = lanes_of(l.parameters, layer.weight + static_cast<int64_t>(j) * layer.in, part);
-        const vec z = dot<N>(w, inputs, x, layer.in) + load_part(lanes_of(l.parameters, layer.bias + j, part));
+      const float* weight = lanes_of(l.parameters, layer.weight, part);
+      const float* bias = lanes_of(l.parameters, layer.bias, part);
+      for (int j = 0; j < out; ++j, weight += static_cast<int64_t>(in) * kLanes) {
+        const vec z = dot<N>(weight, inputs, x, in) + load_part(bias + j * kLanes);
         store_part(lanes_of(h, j, part), activate_part<B>(z));
       }
     }
@@ -210,22 +400,6 @@ struct EnsemblePath {
     }
     forward_layer<RS_IDENTITY>(l, n.layers[n.count - 1], a, h);
     return h;
-  }
-
-  // The row's loss is added to `loss` in the lanes of `has_row`, which all have where that is null.
-  static void errors(const ModelLanes& l, const float* outputs, const float* y, const int32_t* has_row, float* dz, float* loss) {
-    const int width = l.network.layers[l.network.count - 1].out;
-    for (int part = 0; part < kParts; ++part) {
-      vec row = {};
-      for (int o = 0; o < width; ++o) {
-        const vec e = load_part(lanes_of(outputs, o, part)) - load_part(lanes_of(y, o, part));
-        row = row + load_part(lanes_of(l.loss_weights, o, part)) * (e * e);
-        store_part(lanes_of(dz, o, part), e + e);
-      }
-      float* total = loss + part * kPartLanes;
-      const vec old = load_part(total), sum = old + row;
-      store_part(total, has_row ? select(load_mask(has_row, part), sum, old) : sum);
-    }
   }
 
   // ---- backward ----
@@ -260,147 +434,7 @@ struct EnsemblePath {
     }
   }
 
-  // The gradient of a step's only row goes into the parameters at once.
-  template <typename Rule, bool Masked>
-  __attribute__((noinline)) static void descend_layer(const ModelLanes& l, const float* scale, const Layer& layer,
-                                                      const float* dz, const float* a) {
-    for (int part = 0; part < kParts; ++part) {
-      const Rule rule(l, part);
-      const ivec alive = load_mask(l.alive, part);
-      const vec factor = load_part(scale + part * kPartLanes);
-      const auto descend = [&](int64_t i, vec g) {
-        float* p = lanes_of(l.parameters, i, part);
-        const vec old = load_part(p);
-        const vec next = rule.template apply<Masked>(old, g * factor, lanes_of(l.m, i, part), lanes_of(l.v, i, part), alive);
-        store_part(p, Masked ? select(alive, next, old) : next);
-      };
-      for (int j = 0; j < layer.out; ++j) {
-        const vec d = load_part(lanes_of(dz, j, part));
-        const int64_t row = layer.weight + static_cast<int64_t>(j) * layer.in;
-        for (int i = 0; i < layer.in; ++i) descend(row + i, d * load_part(lanes_of(a, i, part)));
-        descend(layer.bias + j, d);
-      }
-    }
-  }
-
-  // gradient += the row's, or = where it is the first, in the lanes of `has_row`.
-  template <bool Start, bool Masked>
-  __attribute__((noinline)) static void add_gradient(const ModelLanes& l, const int32_t* has_row, const Layer& layer,
-                                                     const float* dz, const float* a) {
-    for (int part = 0; part < kParts; ++part) {
-      const ivec mask = Masked ? load_mask(has_row, part) : ivec{};
-      const auto put = [&](float* g, vec old, vec next) { store_part(g, Masked ? select(mask, next, old) : next); };
-      for (int j = 0; j < layer.out; ++j) {
-        const vec d = load_part(lanes_of(dz, j, part));
-        float* row = lanes_of(l.gradient, layer.weight + static_cast<int64_t>(j) * layer.in, part);
-        for (int i = 0; i < layer.in; ++i, row += kLanes) {
-          const vec x = load_part(lanes_of(a, i, part)), old = Start ? vec{} : load_part(row);
-          put(row, old, Start ? d * x : fma_part(d, x, old));
-        }
-        float* bias = lanes_of(l.gradient, layer.bias + j, part);
-        const vec old = Start ? vec{} : load_part(bias);
-        put(bias, old, Start ? d : old + d);
-      }
-    }
-  }
-
-  template <typename Rule, bool Masked>
-  __attribute__((noinline)) static void descend(const ModelLanes& l, const float* scale) {
-    for (int part = 0; part < kParts; ++part) {
-      const Rule rule(l, part);
-      const ivec alive = load_mask(l.alive, part);
-      const vec factor = load_part(scale + part * kPartLanes);
-      for (int64_t i = 0; i < l.network.parameter_count; ++i) {
-        float* p = lanes_of(l.parameters, i, part);
-        const vec old = load_part(p), g = load_part(lanes_of(l.gradient, i, part));
-        const vec next = rule.template apply<Masked>(old, g * factor, lanes_of(l.m, i, part), lanes_of(l.v, i, part), alive);
-        store_part(p, Masked ? select(alive, next, old) : next);
-      }
-    }
-  }
-
-  // f(Type<Rule>(), Flag<masked>()) for the optimizer at hand.
-  template <typename T>
-  struct Type {
-    using type = T;
-  };
-
-  template <typename F>
-  static void with_rule(const ModelLanes& l, bool masked, F f) {
-    const auto with_mask = [&](auto rule) { masked ? f(rule, Index<1>()) : f(rule, Index<0>()); };
-    switch (l.kind) {
-      case RS_ADAM: return with_mask(Type<AdamRule<false>>());
-      case RS_ADAMW: return with_mask(Type<AdamRule<true>>());
-      default: return l.plain ? with_mask(Type<PlainRule>()) : with_mask(Type<SgdRule>());
-    }
-  }
-
   // ---- steps ----
-
-  // The rows of slot `slot` of the tile, brought into lanes.
-  static void load_slot(const ModelLanes& l, const LaneTile& tile, int64_t slot, float* x, float* y) {
-    const int in = l.network.layers[0].in, out = l.network.layers[l.network.count - 1].out;
-    if (tile.shared) {
-      const int64_t row = tile.index[slot];
-      const auto spread = [](const float* from, int width, float* to) {
-        for (int i = 0; i < width; ++i) store(to + i * kLanes, set1(from[i]));
-      };
-      spread(tile.x + row * in, in, x);
-      spread(tile.y + row * out, out, y);
-      return;
-    }
-    const int64_t* index = tile.index + slot * kLanes;
-    load_columns(tile.x, in, index, false, kLanes, kLanes, x);
-    load_columns(tile.y, out, index, false, kLanes, kLanes, y);
-  }
-
-  // Rows that the next steps need are on their way into the cache.
-  static void prefetch(const ModelLanes& l, const LaneTile& tile, int64_t slot) {
-    if (tile.shared || slot >= tile.slots()) return;
-    const int64_t in = l.network.layers[0].in, out = l.network.layers[l.network.count - 1].out;
-    for (int k = 0; k < kLanes; ++k) {
-      const int64_t row = tile.index[slot * kLanes + k];
-      __builtin_prefetch(tile.x + row * in);
-      __builtin_prefetch(tile.y + row * out);
-    }
-  }
-
-  // Marks the lanes whose loss is not finite as lost; says whether all of those that trained still do.
-  static bool check(ModelLanes& l, const float* loss) {
-    ivec lost = {};
-    for (int part = 0; part < kParts; ++part) {
-      const ivec alive = load_mask(l.alive, part);
-      const ivec bad = alive & ~(load_part(loss + part * kPartLanes) < set1_part(__builtin_inff()));
-      lost |= bad | ~alive;
-    }
-    int32_t any = 0;
-    for (int k = 0; k < kPartLanes; ++k) any |= lost[k];
-    if (any) {
-      for (int k = 0; k < kLanes; ++k) {
-        if (!l.alive[k]) continue;
-        l.loss[k] = loss[k];
-        if (!(loss[k] < __builtin_inff())) l.alive[k] = 0;
-      }
-      for (int k = 0; k < kLanes; ++k) {
-        if (!l.alive[k]) continue;
-        l.loss_sum[k] += loss[k];
-        l.steps[k] += 1;
-      }
-      return false;
-    }
-    for (int k = 0; k < kLanes; ++k) {
-      l.loss[k] = loss[k];
-      l.loss_sum[k] += loss[k];
-      l.steps[k] += 1;
-    }
-    return true;
-  }
-
-  static bool anyone_trains(const ModelLanes& l) {
-    int32_t any = 0;
-    for (int k = 0; k < kLanes; ++k) any |= l.alive[k];
-    return any != 0;
-  }
 
   // A step of one row in each lane.
   static void single_step(ModelLanes& l, const float* scale, const float* x, const float* y, EnsembleWorkspace& w) {
@@ -409,9 +443,13 @@ struct EnsemblePath {
     errors(l, outputs, y, nullptr, w.dz, loss);
     const bool all = check(l, loss);
     if (l.kind != RS_SGD) begin_adam_step(l);
+    const bool scaled = l.network.layers[l.network.count - 1].out > 1;
     with_rule(l, !all, [&](auto rule, auto masked) {
+      using Rule = typename decltype(rule)::type;
+      constexpr bool kMasked = decltype(masked)::value == 1;
+      const auto descend = scaled ? &descend_layer<Rule, kMasked, true> : &descend_layer<Rule, kMasked, false>;
       for_layers_back(l, x, outputs, w, [&](const Layer& layer, const float* dz, const float* a) {
-        descend_layer<typename decltype(rule)::type, decltype(masked)::value == 1>(l, scale, layer, dz, a);
+        descend(l, scale, layer, dz, a);
       });
     });
   }
