@@ -12,6 +12,7 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 
 /**
@@ -99,7 +100,7 @@ public final class Dataset implements AutoCloseable {
     return of(TableReader.readTraining(file, targets, targets.size()));
   }
 
-  private static Dataset of(Table table) {
+  static Dataset of(Table table) {
     return new Dataset(
         table.x(), table.y(), table.inputs(), table.outputs(), table.xNames(), table.yNames(), null);
   }
@@ -135,6 +136,43 @@ public final class Dataset implements AutoCloseable {
           copy.handle.release();
           return copy;
         });
+  }
+
+  /** A copy with these of the rows, in this order. */
+  Dataset inOrder(int[] order) {
+    return inOrder(order, standardizer);
+  }
+
+  /** A copy with these of the rows, in this order, which were standardized by {@code standardizer}; it may be null. */
+  Dataset inOrder(int[] order, Standardizer standardizer) {
+    return read(
+        (x, y) ->
+            new Dataset(
+                gather(x, inputs, order), gather(y, outputs, order), inputs, outputs, inputNames, targetNames, standardizer));
+  }
+
+  /** A copy whose rows {@code change} may change. */
+  Dataset changed(BiConsumer<FloatBuffer, FloatBuffer> change) {
+    return read(
+        (x, y) -> {
+          Dataset copy = new Dataset(x, y, inputs, outputs, inputNames, targetNames, standardizer);
+          copy.buffers(
+              copy.acquire(),
+              (ownX, ownY) -> {
+                change.accept(ownX, ownY);
+                return null;
+              });
+          copy.release();
+          return copy;
+        });
+  }
+
+  private static FloatBuffer gather(FloatBuffer values, int width, int[] rows) {
+    FloatBuffer gathered = FloatBuffer.allocate(Math.multiplyExact(rows.length, width));
+    for (int row : rows) {
+      gathered.put(values.slice(row * width, width));
+    }
+    return gathered.flip();
   }
 
   /** Number of rows, at least 1. */

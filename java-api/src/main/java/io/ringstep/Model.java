@@ -140,6 +140,16 @@ public final class Model {
         data.targetNames().isEmpty() ? targetNames : data.targetNames());
   }
 
+  /** The same after training on group {@code g} of {@code data}. */
+  Model withSource(GroupedDataset data, int g) {
+    return new Model(
+        network,
+        parameters,
+        data.standardizer(g).orElse(null),
+        data.inputNames().isEmpty() ? inputNames : data.inputNames(),
+        data.targetNames().isEmpty() ? targetNames : data.targetNames());
+  }
+
   private static void requireLength(String what, int actual, int needed) {
     if (actual != needed) {
       throw new IllegalArgumentException(what + ": " + actual + " where " + needed + " are needed");

@@ -34,14 +34,32 @@ public record CsvFile(List<String> names, long rows, FloatBuffer data) {
    * @throws io.ringstep.InvalidDataException if the file is missing or malformed
    */
   public static CsvFile read(Path file) {
+    return read(file, null).csv();
+  }
+
+  /**
+   * A table one of whose columns is text.
+   *
+   * @param csv all other columns
+   * @param labels the text of every row
+   */
+  public record Labelled(CsvFile csv, List<String> labels) {}
+
+  /**
+   * Reads a whole file, or a pipe, in which {@code labelColumn} is a column of text.
+   *
+   * @param labelColumn null where there is none
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed
+   */
+  public static Labelled read(Path file, String labelColumn) {
     Source source = new Source(file);
-    CsvRows rows = new CsvRows(source);
+    CsvRows rows = new CsvRows(source, labelColumn);
     try (FileChannel channel = source.open();
         Reader text = text(channel)) {
       var builder = CsvReader.builder().trimWhitespacesAroundQuotes(true).allowUnclosedQuote(false);
       // The handler keeps the rows itself and returns none, so the first look runs to the end.
       builder.fieldSeparator(separator(text)).build(rows, text).iterator().hasNext();
-      return rows.toFile();
+      return new Labelled(rows.toFile(), rows.labels());
     } catch (CsvParseException e) {
       throw explain(e, rows.line(), source);
     } catch (UncheckedIOException e) {

@@ -4,8 +4,10 @@ import de.siegmar.fastcsv.reader.AbstractBaseCsvCallbackHandler;
 import de.siegmar.fastcsv.reader.RecordType;
 import io.ringstep.InvalidDataException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Collects a CSV file's cells as the parser meets them, without an object a cell or a row. */
@@ -17,10 +19,20 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
   private final GrowableFloats floats;
   private boolean inHeader = true;
   private boolean allNumbers = true;
+  private final String labelColumn;
+  private final List<String> labels = new ArrayList<>();
+  private final Map<String, String> known = new HashMap<>();
+  private int labelIndex = -1;
   private long rows;
 
   CsvRows(Source source) {
+    this(source, null);
+  }
+
+  /** @param labelColumn a column of text, or null */
+  CsvRows(Source source, String labelColumn) {
     this.source = source;
+    this.labelColumn = labelColumn;
     this.floats = new GrowableFloats(source, FIRST_CAPACITY);
   }
 
@@ -38,6 +50,10 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     while (from < to && isBlank(text[to - 1])) {
       to--;
+    }
+    if (!inHeader && index == labelIndex) {
+      addLabel(new String(text, from, to - from), index + 1);
+      return;
     }
     float value = DecimalNumber.parse(text, from, to);
     if (inHeader) {
@@ -72,7 +88,25 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     if (rows == 0) {
       throw source.invalid("has no rows after its header; add at least one");
     }
-    return new CsvFile(List.copyOf(names), rows, floats.toBuffer());
+    List<String> numbers = new ArrayList<>(names);
+    if (labelIndex >= 0) {
+      numbers.remove(labelIndex);
+    }
+    return new CsvFile(List.copyOf(numbers), rows, floats.toBuffer());
+  }
+
+  /** The text of the label column in every row. */
+  List<String> labels() {
+    return labels;
+  }
+
+  private void addLabel(String label, int column) {
+    requireText(label, column);
+    if (label.isEmpty()) {
+      throw source.at(line(), column, "the cell is empty; every row must name its group");
+    }
+    // Groups have many rows: one string for each group is enough.
+    labels.add(known.computeIfAbsent(label, same -> same));
   }
 
   private void addName(String name, boolean isText) {
@@ -102,6 +136,10 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
             i + 1,
             "a second column is named " + Source.quote(name) + "; give every column its own name");
       }
+    }
+    if (labelColumn != null) {
+      source.requireNames("column", List.of(labelColumn), names);
+      labelIndex = names.indexOf(labelColumn);
     }
   }
 
