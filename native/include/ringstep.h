@@ -2,14 +2,17 @@
  * ringstep.h: the C ABI of the Ringstep engine.
  *
  * Ringstep trains small fully connected networks: Linear layers with one activation between them,
- * mean squared error, and SGD, Adam or AdamW. This header is all a caller needs, from C or through
+ * a loss, and SGD, Adam or AdamW. This header is all a caller needs, from C or through
  * any binding.
  *
  * Conventions
  *   - Arrays are row-major float32: x is [rows, inputs], y is [rows, outputs].
  *   - All parameters of a network form one flat vector, in PyTorch's order and layout:
  *     fc1.weight [out, in], fc1.bias [out], fc2.weight, fc2.bias, ...
- *   - The loss is the mean over rows and outputs of (prediction - y)^2, as torch.nn.MSELoss.
+ *   - The loss is the mean over rows and outputs of what rs_loss_kind says, by default of
+ *     (prediction - y)^2. With cross-entropy, y is [rows, 1], a class a row, and the mean is over rows.
+ *   - Where a dataset has sample weights w, every mean is sum(w_i loss_i) / sum(w_i): over nothing but
+ *     rows of weight 0 it is 0, and so is its gradient.
  *   - Every function that can fail returns an rs_status; rs_last_error() then gives the reason, for
  *     the calling thread, until its next failing call.
  *   - A handle may be used by one thread at a time, except where a function says otherwise.
@@ -61,6 +64,29 @@ typedef struct rs_optimizer {
   double beta1, beta2, eps; /* Adam, AdamW */
 } rs_optimizer;
 
+/* Of one output, with z the network's and y the target; formulas and names are PyTorch's. Predictions
+ * are z itself; see rs_trainer_probabilities. */
+typedef enum rs_loss_kind {
+  RS_MSE = 0,          /* torch.nn.MSELoss: (z - y)^2 */
+  RS_MAE = 1,          /* torch.nn.L1Loss: |z - y|; derivative 0 at 0 */
+  RS_HUBER = 2,        /* torch.nn.HuberLoss: with e = z - y, e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2) */
+  RS_BCE = 3,          /* torch.nn.BCEWithLogitsLoss: max(z, 0) - z y + log(1 + exp(-|z|)), y from 0 to 1 */
+  RS_CROSS_ENTROPY = 4 /* torch.nn.CrossEntropyLoss: log(sum_c exp(z_c)) - z_y, y a whole number from 0 to outputs - 1 */
+} rs_loss_kind;
+
+typedef struct rs_loss {
+  int32_t kind;       /* rs_loss_kind */
+  double huber_delta; /* above 0; RS_HUBER alone */
+} rs_loss;
+
+/* What is done to the mean gradient g before the optimizer sees it, in this order: L1, then at most one kind of
+ * clipping. Weight decay is the optimizer's and comes after. */
+typedef struct rs_gradient_shaping {
+  double l1;         /* g + l1 sign(theta): the derivative of l1 sum |theta|; with weight_decay, an elastic net */
+  double clip_norm;  /* torch.nn.utils.clip_grad_norm_: g min(1, clip_norm / (||g|| + 1e-6)); 0: none */
+  double clip_value; /* torch.nn.utils.clip_grad_value_: g within +-clip_value; 0: none */
+} rs_gradient_shaping;
+
 /* What a trainer is made of. Zero it, then fill in what is not 0. */
 typedef struct rs_trainer_options {
   const int32_t* sizes; /* the width of the inputs and of every Linear layer, each from 1 to 4194304: {10, 20, 1} is
@@ -69,7 +95,47 @@ typedef struct rs_trainer_options {
   int32_t activation; /* rs_activation */
   rs_optimizer optimizer;
   int32_t threads; /* bounds the threads of one call; 0 means one for each processor */
+  rs_loss loss;
+  rs_gradient_shaping shaping;
+  /* Inverted dropout after every hidden activation, as torch.nn.Dropout, while training: each unit becomes 0 with this
+   * probability, in [0, 1), else it is multiplied by 1 / (1 - dropout). Which ones is a function of dropout_seed, the
+   * number of steps since the optimizer's state began, the row's number in the batch and the unit's. Evaluation,
+   * prediction and rs_trainer_gradient drop nothing. */
+  double dropout;
+  uint64_t dropout_seed;
 } rs_trainer_options;
+
+typedef enum rs_schedule_kind {
+  RS_CONSTANT = 0,
+  RS_STEP_DECAY = 1, /* torch.optim.lr_scheduler.StepLR: lr gamma^floor(t / n), n the steps of step_epochs epochs */
+  RS_COSINE = 2      /* CosineAnnealingLR: min_lr + (lr - min_lr) (1 + cos(pi t / T)) / 2, T the steps after warm-up */
+} rs_schedule_kind;
+
+/* The learning rate of each step of a fit, from the trainer's own, lr, and t, the steps done in the fit. The first
+ * warmup_steps have lr (warmup_start + (1 - warmup_start) t / warmup_steps), as LinearLR; thereafter t counts from the
+ * end of the warm-up, as with SequentialLR. */
+typedef struct rs_schedule {
+  int32_t kind; /* rs_schedule_kind */
+  int64_t step_epochs; /* RS_STEP_DECAY: at least 1 */
+  double gamma;        /* RS_STEP_DECAY: at least 0 */
+  double min_lr;       /* RS_COSINE: at least 0 */
+  int64_t warmup_steps;
+  double warmup_start; /* from 0 to 1 */
+} rs_schedule;
+
+/* Averages of the parameters, kept beside them during a fit as torch.optim.swa_utils.AveragedModel keeps them: the
+ * first ones are copied. rs_trainer_swap_average puts them to use. */
+typedef enum rs_average_kind {
+  RS_NO_AVERAGE = 0,
+  RS_EMA = 1, /* after every step: average + (1 - decay) (theta - average) */
+  RS_SWA = 2  /* after every epoch but the first swa_start ones: average + (theta - average) / (n + 1), the n+1st */
+} rs_average_kind;
+
+typedef struct rs_average {
+  int32_t kind;      /* rs_average_kind */
+  double ema_decay;  /* in [0, 1) */
+  int64_t swa_start; /* epochs that take no part, at least 0 */
+} rs_average;
 
 /* The state of a fit: what to do, how far it has come, when to pause. Zero it, fill in the first
  * block, and call rs_trainer_fit with it until `done` is 1. */
@@ -78,14 +144,16 @@ typedef struct rs_fit {
   int64_t epochs;  /* at least 1 */
   int32_t shuffle; /* 1: every epoch visits the rows in an order of its own, drawn from seed */
   uint64_t seed;
-  const float* target_scale; /* [outputs], or null: each target was divided by this before training,
-                                and losses are reported in its own units; from 1e-18 to 1e18 */
+  const float* target_scale; /* [outputs], or null: each target was divided by this before training, and losses are
+                                reported in its own units: squared errors and Huber's loss times its square (Huber's
+                                delta times it), absolute ones times it; the losses of classifiers take no part;
+                                from 1e-18 to 1e18 */
 
   /* Position: both zero at the start. */
   int64_t epoch; /* whole epochs done */
   int64_t row;   /* rows of the current epoch done */
   int64_t steps; /* steps done in all */
-  double epoch_loss_sum; /* sum of squared errors over the rows of the current epoch done */
+  double epoch_loss_sum; /* sum of the losses over the rows of the current epoch done */
 
   /* When to return before the end. */
   double seconds;          /* return after about so long; 0 means no limit */
@@ -96,6 +164,14 @@ typedef struct rs_fit {
   /* Results of this call. */
   int64_t losses_count; /* epochs that ended in this call */
   int32_t done;         /* 1 once all epochs are done */
+
+  /* More of what to do, all 0 for none of it. A fit at its start forgets what was averaged before. */
+  rs_schedule schedule;
+  rs_average average;
+  double lr_scale; /* multiplies every learning rate, as for reduce-on-plateau; may change between calls; 0 means 1 */
+
+  /* More of the position. */
+  double epoch_weight_sum; /* sum of the sample weights over the rows of the current epoch done; 0 without weights */
 } rs_fit;
 
 typedef struct rs_dataset rs_dataset;
@@ -121,6 +197,10 @@ RS_API int32_t rs_cpu_count(void);
 RS_API rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_dataset** dataset);
 RS_API float* rs_dataset_x(rs_dataset* dataset); /* [rows, inputs], to be filled by the caller */
 RS_API float* rs_dataset_y(rs_dataset* dataset); /* [rows, outputs] */
+
+/* A weight for each row, [rows], all 1, to be filled by the caller with finite values of at least 0; the same ones
+ * when called again. */
+RS_API rs_status rs_dataset_weights(rs_dataset* dataset, float** weights);
 RS_API void rs_dataset_destroy(rs_dataset* dataset); /* null is allowed */
 
 /* ---- trainers: a network, its optimizer and their state ---- */
@@ -163,6 +243,19 @@ RS_API rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* data
 
 /* y [rows, outputs] = the network's answer to x [rows, inputs]; rows >= 0. */
 RS_API rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, float* y);
+
+/* As rs_trainer_predict, then the probabilities that the outputs stand for: with RS_BCE each output's 1 / (1 + exp(-z)),
+ * with RS_CROSS_ENTROPY exp(z_c) / sum over k of exp(z_k). With other losses, the answer itself. */
+RS_API rs_status rs_trainer_probabilities(rs_trainer* trainer, const float* x, int64_t rows, float* y);
+
+/* The average that a fit keeps (rs_average), for a checkpoint: [parameters], and how many parameters it is of, 0 where
+ * there is none and `average` is left alone. `count` must be rs_trainer_parameter_count. */
+RS_API rs_status rs_trainer_get_average(const rs_trainer* trainer, float* average, int64_t count, int64_t* averaged);
+RS_API rs_status rs_trainer_set_average(rs_trainer* trainer, const float* average, int64_t count, int64_t averaged);
+
+/* Exchanges the parameters and their average; refused where there is none. Everything else is kept, the optimizer's
+ * state too. */
+RS_API rs_status rs_trainer_swap_average(rs_trainer* trainer);
 
 /* The order in which a shuffled epoch visits the rows: order[i] for i in [0, rows). */
 RS_API rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order);

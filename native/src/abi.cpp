@@ -1,6 +1,7 @@
 // The C ABI: checks arguments, and turns C++ exceptions into status codes.
 #include "ringstep.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "cpu/cpu_trainer.h"
 #include "dataset.h"
 #include "ensemble.h"
+#include "probabilities.h"
 #include "shuffle.h"
 #include "thread_pool.h"
 
@@ -95,30 +97,135 @@ rs_status check_options(const rs_trainer_options* options) {
   return RS_OK;
 }
 
-rs_status check_batch(const float* x, const float* y, int64_t rows) {
-  if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
-  if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
+// ---- losses, penalties, schedules, averages ----
+
+bool is_positive(double x) { return is_non_negative(x) && static_cast<float>(x) > 0; }
+
+rs_status check_settings(const rs_trainer_options& o) {
+  if (o.loss.kind < RS_MSE || o.loss.kind > RS_CROSS_ENTROPY) {
+    return fail(RS_INVALID_ARGUMENT, "loss kind %d is unknown", o.loss.kind);
+  }
+  if (o.loss.kind == RS_HUBER && !is_positive(o.loss.huber_delta)) {
+    return fail(RS_INVALID_ARGUMENT, "huber_delta %g must be finite and above 0", o.loss.huber_delta);
+  }
+  if (o.loss.kind == RS_CROSS_ENTROPY && o.sizes[o.size_count - 1] < 2) {
+    return fail(RS_INVALID_ARGUMENT, "cross-entropy needs an output for each class, at least two");
+  }
+  if (!is_non_negative(o.shaping.l1)) return fail(RS_INVALID_ARGUMENT, "l1 %g must be finite and at least 0", o.shaping.l1);
+  if (!is_non_negative(o.shaping.clip_norm) || !is_non_negative(o.shaping.clip_value)) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm %g and clip_value %g must be finite and at least 0", o.shaping.clip_norm,
+                o.shaping.clip_value);
+  }
+  if (o.shaping.clip_norm > 0 && o.shaping.clip_value > 0) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm and clip_value exclude each other");
+  }
+  if (!is_fraction(o.dropout) || !std::isfinite(static_cast<float>(1 / (1 - o.dropout)))) {
+    return fail(RS_INVALID_ARGUMENT, "dropout %g must be in [0, 1)", o.dropout);
+  }
   return RS_OK;
 }
 
-rs_status check_count(const rs::Network& network, const float* values, int64_t count) {
-  const int64_t needed = network.parameter_count;
+rs::Settings settings_of(const rs_trainer_options& o) {
+  rs::Settings s;
+  s.loss = {static_cast<rs_loss_kind>(o.loss.kind), static_cast<float>(o.loss.huber_delta)};
+  s.l1 = o.shaping.l1;
+  s.clip_norm = o.shaping.clip_norm;
+  s.clip_value = o.shaping.clip_value;
+  s.dropout = o.dropout;
+  s.dropout_seed = o.dropout_seed;
+  return s;
+}
+
+rs_status check_schedule(const rs_fit& fit) {
+  const rs_schedule& s = fit.schedule;
+  if (s.kind < RS_CONSTANT || s.kind > RS_COSINE) return fail(RS_INVALID_ARGUMENT, "schedule kind %d is unknown", s.kind);
+  if (s.kind == RS_STEP_DECAY && (s.step_epochs < 1 || !is_non_negative(s.gamma))) {
+    return fail(RS_INVALID_ARGUMENT, "step_epochs must be at least 1, gamma %g finite and at least 0", s.gamma);
+  }
+  if (s.kind == RS_COSINE && !is_non_negative(s.min_lr)) {
+    return fail(RS_INVALID_ARGUMENT, "min_lr %g must be finite and at least 0", s.min_lr);
+  }
+  if (s.warmup_steps < 0 || !(s.warmup_start >= 0 && s.warmup_start <= 1)) {
+    return fail(RS_INVALID_ARGUMENT, "warmup_steps must be at least 0, warmup_start %g from 0 to 1", s.warmup_start);
+  }
+  if (!is_non_negative(fit.lr_scale)) {
+    return fail(RS_INVALID_ARGUMENT, "lr_scale %g must be finite and at least 0", fit.lr_scale);
+  }
+  return RS_OK;
+}
+
+rs_status check_average(const rs_average& a) {
+  if (a.kind < RS_NO_AVERAGE || a.kind > RS_SWA) return fail(RS_INVALID_ARGUMENT, "average kind %d is unknown", a.kind);
+  if (a.kind == RS_EMA && !is_fraction(a.ema_decay)) {
+    return fail(RS_INVALID_ARGUMENT, "ema_decay %g must be in [0, 1)", a.ema_decay);
+  }
+  if (a.kind == RS_SWA && a.swa_start < 0) return fail(RS_INVALID_ARGUMENT, "swa_start must be at least 0");
+  return RS_OK;
+}
+
+// T is a trainer or an ensemble here and below.
+
+// Classifiers have targets of a certain kind.
+template <typename T>
+rs_status check_targets(const T& trainer, const float* y, int64_t rows) {
+  const rs_loss_kind kind = trainer.settings().loss.kind;
+  const int32_t classes = trainer.network().outputs();
+  if (kind == RS_CROSS_ENTROPY) {
+    for (int64_t i = 0; i < rows; ++i) {
+      if (y[i] >= 0 && y[i] < static_cast<float>(classes) && y[i] == std::floor(y[i])) continue;
+      return fail(RS_INVALID_ARGUMENT, "the target of row %lld is %g; with %d outputs a class is a whole number from 0 to %d",
+                  static_cast<long long>(i), static_cast<double>(y[i]), classes, classes - 1);
+    }
+  } else if (kind == RS_BCE) {
+    for (int64_t i = 0; i < rows * classes; ++i) {
+      if (y[i] >= 0 && y[i] <= 1) continue;
+      return fail(RS_INVALID_ARGUMENT, "a target of row %lld is %g; with binary cross-entropy it is a probability, from 0 to 1",
+                  static_cast<long long>(i / classes), static_cast<double>(y[i]));
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_weights(const rs_dataset& data) {
+  const float* weights = data.weights.get();
+  for (int64_t i = 0; weights && i < data.rows; ++i) {
+    if (weights[i] >= 0 && std::isfinite(weights[i])) continue;
+    return fail(RS_INVALID_ARGUMENT, "the weight of row %lld is %g; it must be finite and at least 0",
+                static_cast<long long>(i), static_cast<double>(weights[i]));
+  }
+  return RS_OK;
+}
+
+// ---- batches and datasets ----
+
+template <typename T>
+rs_status check_batch(const T& trainer, const float* x, const float* y, int64_t rows) {
+  if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
+  return check_targets(trainer, y, rows);
+}
+
+template <typename T>
+rs_status check_count(const T& trainer, const float* values, int64_t count) {
+  const int64_t needed = trainer.network().parameter_count;
   if (values && count == needed) return RS_OK;
   return fail(RS_INVALID_ARGUMENT, "%lld values where the network has %lld parameters",
               static_cast<long long>(values ? count : 0), static_cast<long long>(needed));
 }
 
-rs_status check_shape(const rs::Network& network, const rs_dataset* data) {
+template <typename T>
+rs_status check_shape(const T& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
-  const int32_t inputs = network.inputs(), outputs = network.outputs();
+  const int32_t inputs = trainer.network().inputs(), outputs = trainer.target_width();
   if (data->inputs == inputs && data->outputs == outputs) return RS_OK;
-  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network %d and %d", data->inputs,
+  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network and its loss %d and %d", data->inputs,
               data->outputs, inputs, outputs);
 }
 
 // Squares of the scales weigh the loss, in float32.
-rs_status check_scale(const rs::Network& network, const float* target_scale) {
-  for (int32_t o = 0; target_scale && o < network.outputs(); ++o) {
+template <typename T>
+rs_status check_scale(const T& trainer, const float* target_scale) {
+  for (int32_t o = 0; target_scale && o < trainer.network().outputs(); ++o) {
     if (!std::isnormal(target_scale[o] * target_scale[o])) {
       return fail(RS_INVALID_ARGUMENT, "target_scale %g must lie between 1e-18 and 1e18; use other units",
                   static_cast<double>(target_scale[o]));
@@ -127,14 +234,15 @@ rs_status check_scale(const rs::Network& network, const float* target_scale) {
   return RS_OK;
 }
 
-rs_status check_fit(const rs_fit* fit, int64_t rows) {
+rs_status check_fit(const rs_fit* fit, const rs_dataset& data) {
   if (!fit) return fail(RS_INVALID_ARGUMENT, "fit must not be null");
   if (fit->batch < 1 || fit->epochs < 1) return fail(RS_INVALID_ARGUMENT, "batch and epochs must be at least 1");
-  if (fit->epoch < 0 || fit->epoch > fit->epochs || fit->row < 0 || fit->row >= rows) {
+  if (fit->epoch < 0 || fit->epoch > fit->epochs || fit->row < 0 || fit->row >= data.rows) {
     return fail(RS_INVALID_ARGUMENT, "the position is outside the epochs or the rows");
   }
   if (fit->losses && fit->losses_capacity < 1) return fail(RS_INVALID_ARGUMENT, "losses needs a capacity of at least 1");
-  return RS_OK;
+  if (rs_status status = check_schedule(*fit)) return status;
+  return check_average(fit->average);
 }
 
 }  // namespace
@@ -165,6 +273,20 @@ rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_da
 
 float* rs_dataset_x(rs_dataset* dataset) { return dataset->x.get(); }
 float* rs_dataset_y(rs_dataset* dataset) { return dataset->y.get(); }
+
+rs_status rs_dataset_weights(rs_dataset* dataset, float** weights) {
+  if (!dataset || !weights) return fail(RS_INVALID_ARGUMENT, "dataset and weights must not be null");
+  return guarded("dataset", [&] {
+    if (!dataset->weights.get()) {
+      rs::AlignedBuffer ones(dataset->rows);
+      std::fill_n(ones.get(), dataset->rows, 1.0f);
+      dataset->weights = std::move(ones);
+    }
+    *weights = dataset->weights.get();
+    return RS_OK;
+  });
+}
+
 void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
 
 // ---- trainers ----
@@ -173,9 +295,10 @@ rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trai
   if (!trainer) return fail(RS_INVALID_ARGUMENT, "trainer must not be null");
   *trainer = nullptr;
   if (rs_status status = check_options(options)) return status;
+  if (rs_status status = check_settings(*options)) return status;
   return guarded("trainer", [&] {
     rs::Network network(options->sizes, options->size_count, static_cast<rs_activation>(options->activation));
-    *trainer = new rs::cpu::Trainer(std::move(network), options->optimizer, options->threads);
+    *trainer = new rs::cpu::Trainer(std::move(network), settings_of(*options), options->optimizer, options->threads);
     return RS_OK;
   });
 }
@@ -190,13 +313,13 @@ rs_status rs_trainer_init(rs_trainer* trainer, uint64_t seed) {
 }
 
 rs_status rs_trainer_get_parameters(const rs_trainer* trainer, float* parameters, int64_t count) {
-  if (rs_status status = check_count(trainer->network(), parameters, count)) return status;
+  if (rs_status status = check_count(*trainer, parameters, count)) return status;
   trainer->get_parameters(parameters);
   return RS_OK;
 }
 
 rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* parameters, int64_t count) {
-  if (rs_status status = check_count(trainer->network(), parameters, count)) return status;
+  if (rs_status status = check_count(*trainer, parameters, count)) return status;
   trainer->set_parameters(parameters);
   return RS_OK;
 }
@@ -208,7 +331,7 @@ rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr) {
 }
 
 rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
   return guarded("step", [&] { return trainer->step(x, y, rows); });
 }
 
@@ -216,8 +339,8 @@ double rs_trainer_loss(const rs_trainer* trainer) { return trainer->last_loss();
 
 rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* y, int64_t rows, float* gradient,
                               int64_t count, double* loss) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
-  if (rs_status status = check_count(trainer->network(), gradient, count)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
+  if (rs_status status = check_count(*trainer, gradient, count)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
   return guarded("gradient", [&] {
     *loss = trainer->gradient(x, y, rows, gradient);
@@ -226,16 +349,22 @@ rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* 
 }
 
 rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit* fit) {
-  if (rs_status status = check_shape(trainer->network(), dataset)) return status;
-  if (rs_status status = check_fit(fit, dataset->rows)) return status;
-  if (rs_status status = check_scale(trainer->network(), fit->target_scale)) return status;
+  if (rs_status status = check_shape(*trainer, dataset)) return status;
+  if (rs_status status = check_fit(fit, *dataset)) return status;
+  if (rs_status status = check_scale(*trainer, fit->target_scale)) return status;
+  if (fit->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+    if (rs_status status = check_weights(*dataset)) return status;
+  }
   return guarded("fit", [&] { return trainer->fit(*dataset, *fit); });
 }
 
 rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset, const float* target_scale, double* loss) {
-  if (rs_status status = check_shape(trainer->network(), dataset)) return status;
-  if (rs_status status = check_scale(trainer->network(), target_scale)) return status;
+  if (rs_status status = check_shape(*trainer, dataset)) return status;
+  if (rs_status status = check_scale(*trainer, target_scale)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
+  if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
   return guarded("evaluate", [&] {
     *loss = trainer->evaluate(*dataset, target_scale);
     return RS_OK;
@@ -249,6 +378,35 @@ rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, 
     trainer->predict(x, rows, y);
     return RS_OK;
   });
+}
+
+rs_status rs_trainer_probabilities(rs_trainer* trainer, const float* x, int64_t rows, float* y) {
+  if (rs_status status = rs_trainer_predict(trainer, x, rows, y)) return status;
+  rs::to_probabilities(trainer->settings().loss.kind, rows, trainer->network().outputs(), y);
+  return RS_OK;
+}
+
+rs_status rs_trainer_get_average(const rs_trainer* trainer, float* average, int64_t count, int64_t* averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (!averaged) return fail(RS_INVALID_ARGUMENT, "averaged must not be null");
+  *averaged = trainer->averaged();
+  if (*averaged > 0) trainer->get_average(average);
+  return RS_OK;
+}
+
+rs_status rs_trainer_set_average(rs_trainer* trainer, const float* average, int64_t count, int64_t averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (averaged < 0) return fail(RS_INVALID_ARGUMENT, "averaged must be at least 0");
+  return guarded("average", [&] {
+    trainer->set_average(average, averaged);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_swap_average(rs_trainer* trainer) {
+  if (trainer->averaged() == 0) return fail(RS_INVALID_ARGUMENT, "there is no average of the parameters yet");
+  trainer->swap_average();
+  return RS_OK;
 }
 
 rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order) {
@@ -338,14 +496,21 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
 }
 
 rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const rs_fit* fits, const rs_ensemble_run* run) {
-  if (rs_status status = check_shape(ensemble.network(), data)) return status;
+  if (rs_status status = check_shape(ensemble, data)) return status;
   if (!fits || !run) return fail(RS_INVALID_ARGUMENT, "fits and run must not be null");
   if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts)) return status;
   for (int32_t k = 0; k < ensemble.models(); ++k) {
     rs_fit own = fits[k];
     own.losses_capacity = own.losses ? 1 : 0;
-    if (rs_status status = check_fit(&own, run->row_counts ? run->row_counts[k] : data->rows)) return status;
-    if (rs_status status = check_scale(ensemble.network(), own.target_scale)) return status;
+    if (rs_status status = check_fit(&own, *data)) return status;
+    if (rs_status status = check_scale(ensemble, own.target_scale)) return status;
+    if (run->row_counts && own.row >= run->row_counts[k]) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: the position is outside its rows", k);
+    }
+  }
+  if (run->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(ensemble, data->y.get(), data->rows)) return status;
+    if (rs_status status = check_weights(*data)) return status;
   }
   return check_exchange(ensemble, fits, *run);
 }
@@ -359,7 +524,7 @@ rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** e
   return guarded("ensemble", [&] {
     const rs_trainer_options& model = options->model;
     rs::Network network(model.sizes, model.size_count, static_cast<rs_activation>(model.activation));
-    *ensemble = new rs::cpu::Ensemble(std::move(network), *options);
+    *ensemble = new rs::cpu::Ensemble(std::move(network), settings_of(model), *options);
     return RS_OK;
   });
 }
@@ -378,7 +543,7 @@ rs_status rs_ensemble_init(rs_ensemble* ensemble, const uint64_t* seeds) {
 
 rs_status rs_ensemble_get_parameters(rs_ensemble* ensemble, int32_t model, float* parameters, int64_t count) {
   if (rs_status status = check_model(*ensemble, model)) return status;
-  if (rs_status status = check_count(ensemble->network(), parameters, count)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
   return guarded("get_parameters", [&] {
     ensemble->get_parameters(model, parameters);
     return RS_OK;
@@ -387,7 +552,7 @@ rs_status rs_ensemble_get_parameters(rs_ensemble* ensemble, int32_t model, float
 
 rs_status rs_ensemble_set_parameters(rs_ensemble* ensemble, int32_t model, const float* parameters, int64_t count) {
   if (rs_status status = check_model(*ensemble, model)) return status;
-  if (rs_status status = check_count(ensemble->network(), parameters, count)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
   return guarded("set_parameters", [&] {
     ensemble->set_parameters(model, parameters);
     return RS_OK;
@@ -404,7 +569,7 @@ rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr
 }
 
 rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*ensemble, x, y, rows)) return status;
   return guarded("step", [&] {
     ensemble->step(x, y, rows);
     return RS_OK;
@@ -433,12 +598,14 @@ rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_f
 
 rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                const int64_t* row_counts, const float* target_scales, double* losses) {
-  if (rs_status status = check_shape(ensemble->network(), dataset)) return status;
+  if (rs_status status = check_shape(*ensemble, dataset)) return status;
   if (rs_status status = check_ranges(*ensemble, *dataset, first_rows, row_counts)) return status;
   if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  if (rs_status status = check_targets(*ensemble, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
   for (int32_t k = 0; target_scales && k < ensemble->models(); ++k) {
     const float* own = target_scales + int64_t{k} * ensemble->network().outputs();
-    if (rs_status status = check_scale(ensemble->network(), own)) return status;
+    if (rs_status status = check_scale(*ensemble, own)) return status;
   }
   return guarded("evaluate", [&] {
     ensemble->evaluate(*dataset, first_rows, row_counts, target_scales, losses);

@@ -7,15 +7,19 @@
 #include "dataset.h"
 #include "network.h"
 #include "ringstep.h"
+#include "settings.h"
 
 struct rs_ensemble {
  public:
-  rs_ensemble(rs::Network network, int32_t models) : network_(std::move(network)), models_(models) {}
+  rs_ensemble(rs::Network network, const rs::Settings& settings, int32_t models)
+      : network_(std::move(network)), settings_(settings), models_(models) {}
   virtual ~rs_ensemble() = default;
   rs_ensemble(const rs_ensemble&) = delete;
   rs_ensemble& operator=(const rs_ensemble&) = delete;
 
   const rs::Network& network() const { return network_; }
+  const rs::Settings& settings() const { return settings_; }
+  int32_t target_width() const { return rs::target_width(settings_.loss.kind, network_.outputs()); }
   int32_t models() const { return models_; }
 
   virtual void initialize(const uint64_t* seeds) = 0;
@@ -36,5 +40,6 @@ struct rs_ensemble {
 
  protected:
   const rs::Network network_;
+  const rs::Settings settings_;
   const int32_t models_;
 };

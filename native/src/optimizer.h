@@ -14,6 +14,10 @@ class Optimizer {
   // Neither momentum nor weight decay.
   bool is_plain_sgd() const;
 
+  // Steps since the state began.
+  int64_t steps() const { return progress_.steps; }
+
+  double exact_learning_rate() const { return settings_.lr; }
   float learning_rate() const { return static_cast<float>(settings_.lr); }
   void set_learning_rate(double lr) { settings_.lr = lr; }
 

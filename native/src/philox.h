@@ -25,6 +25,6 @@ inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t c
 }
 
 // What a stream of random numbers is for: streams of one seed never overlap.
-enum RandomStream : uint64_t { kInitStream = 0, kShuffleStream = uint64_t{1} << 32 };
+enum RandomStream : uint64_t { kInitStream = 0, kShuffleStream = uint64_t{1} << 32, kDropoutStream = uint64_t{2} << 32 };
 
 }  // namespace rs

@@ -20,7 +20,7 @@ constexpr size_t kFewSmall = 8, kFew = 3;
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kModelsATask = 32;
 
-rs_optimizer settings_of(const rs_ensemble_options& options, int32_t model) {
+rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
   rs_optimizer settings = options.model.optimizer;
   if (options.lr) settings.lr = options.lr[model];
   if (options.momentum) settings.momentum = options.momentum[model];
@@ -46,15 +46,15 @@ struct Ensemble::Fitting {
   int64_t rows(int32_t model) const { return run.row_counts ? run.row_counts[model] : data.rows; }
 };
 
-Ensemble::Ensemble(Network network, const rs_ensemble_options& options)
-    : rs_ensemble(std::move(network), options.models),
+Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options)
+    : rs_ensemble(std::move(network), settings, options.models),
       threads_(options.model.threads > 0 ? options.model.threads : processor_count()),
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)) {
   for (int32_t k = 0; k < models_; ++k) {
-    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, settings_of(options, k), 1);
+    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, settings_, optimizer_of(options, k), 1);
   }
 }
 
@@ -149,8 +149,9 @@ bool Ensemble::is_done(const Fitting& fitting, int32_t model) const {
 }
 
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
-  const bool few_rows = std::min(fitting.fits[model].batch, fitting.rows(model)) < kRowPathBatch;
-  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes();
+  const rs_fit& fit = fitting.fits[model];
+  const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
+  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data, fit);
 }
 
 // Those with most rows first: side by side are then models that take about as long, and what is left to the
@@ -334,6 +335,7 @@ void Ensemble::fit_as_one(const Fitting& fitting) {
     fit.row = leader.row;
     fit.steps = leader.steps;
     fit.epoch_loss_sum = leader.epoch_loss_sum;
+    fit.epoch_weight_sum = leader.epoch_weight_sum;
     fit.losses_count = leader.losses_count;
   }
 }

@@ -16,7 +16,7 @@ namespace rs::cpu {
 
 class Ensemble final : public rs_ensemble {
  public:
-  Ensemble(Network network, const rs_ensemble_options& options);
+  Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options);
 
   void initialize(const uint64_t* seeds) override;
   void get_parameters(int32_t model, float* parameters) override;

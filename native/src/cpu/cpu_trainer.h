@@ -12,6 +12,7 @@
 #include "parameters.h"
 #include "pause.h"
 #include "ringstep.h"
+#include "schedule.h"
 #include "trainer.h"
 
 namespace rs::cpu {
@@ -25,7 +26,7 @@ struct Scratch {
 
 class Trainer final : public rs_trainer {
  public:
-  Trainer(Network network, const rs_optimizer& optimizer, int threads);
+  Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads);
 
   double last_loss() const override { return last_loss_; }
   void initialize(uint64_t seed) override;
@@ -39,13 +40,18 @@ class Trainer final : public rs_trainer {
   double evaluate(const rs_dataset& data, const float* target_scale) override;
   void predict(const float* x, int64_t rows, float* y) override;
 
+  int64_t averaged() const override { return averaged_; }
+  void get_average(float* average) const override;
+  void set_average(const float* average, int64_t averaged) override;
+  void swap_average() override;
+
   // ---- for an ensemble, whose models share threads and memory ----
 
   void set_threads(int threads) { threads_ = threads; }
   void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
 
   // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
-  bool fits_in_lanes() const { return true; }
+  bool fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const;
 
   // Whether steps of `rows` rows run in the loop for small networks.
   bool takes_small_steps(int64_t rows) const;
@@ -54,23 +60,28 @@ class Trainer final : public rs_trainer {
   float* change_parameters() { return parameters_.change_flat(); }
   void set_last_loss(double loss) { last_loss_ = loss; }
 
-  // Takes over the parameters and the optimizer's state of a trainer with the same settings.
+  // Takes over the parameters, their average and the optimizer's state of a trainer with the same settings.
   void copy_state(Trainer& other);
 
  private:
   NetworkView view() const;
-  Pass pass(const float* loss_weights) const;
+  Pass pass(const float* loss_weights, const float* sample_weights) const;
   std::vector<float> loss_weights(const float* target_scale) const;
-  double mean(double sum, int64_t rows) const;
+  double mean(double sum, double weight) const;
+  double weight_of(int64_t rows, const float* sample_weights) const;
 
   void prepare(int64_t rows);
-  void sum_gradient(const Rows& rows, int64_t count, const float* loss_weights);
+  Dropout next_dropout(int64_t first) const;
+  void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
   void add_blocks(const Blocks& blocks);
-  rs_status train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum);
+  rs_status train(const Pass& p, const Rows& rows, int64_t count, rs_fit& fit);
   rs_status small_steps(const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps);
-  void update(int64_t rows);
-  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights,
-                     Pause& pause);
+  float shape_gradient(double scale);
+  void update(double scale);
+  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const Pass& p,
+                     const Schedule& schedule, Pause& pause);
+  rs_status fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedule& schedule);
+  void add_to_average(double share);
 
   float* workspace(int worker) { return scratch_.workspaces[static_cast<size_t>(worker)].get(); }
 
@@ -83,6 +94,8 @@ class Trainer final : public rs_trainer {
   Scratch scratch_;
   std::vector<float> unit_weights_;  // [outputs], all 1
   double last_loss_;
+  AlignedBuffer average_;  // [length_], of the parameters, where a fit keeps one
+  int64_t averaged_ = 0;   // parameters it is of
 };
 
 }  // namespace rs::cpu

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "network.h"
+#include "settings.h"
 #include "shuffle.h"
 
 namespace rs::cpu {
@@ -15,6 +16,7 @@ struct NetworkView {
   rs_activation activation;
   int64_t parameter_count;
   int32_t widest;
+  bool dropout = false;  // training drops hidden units: the workspace has room for their masks
 };
 
 // Rows of a dataset in the order they are visited: row i is the dataset's row `first + i`, or where
@@ -26,17 +28,35 @@ struct Rows {
   const Shuffle* shuffle;
 };
 
-// Where a forward and backward pass starts from: the parameters, and for each output what its squared
-// error counts in the loss (the gradient does not depend on it).
+// The hidden units that one step drops (isa/dropout.h).
+struct Dropout {
+  uint64_t key;        // of this step
+  uint32_t threshold;  // a unit whose 32 random bits are below it becomes 0
+  float scale;         // what the others are multiplied by
+  int64_t first;       // where Rows::first stands for the first row of the batch
+};
+
+// Where a forward and backward pass starts from: the parameters, and for each output what its error counts
+// in the loss that is reported (the gradient does not depend on it).
 struct Pass {
   NetworkView network;
   const float* parameters;
   const float* loss_weights;  // [outputs]
+  Loss loss = {};
+  const float* sample_weights = nullptr;  // of the dataset's rows; null where all count alike
+  const Dropout* dropout = nullptr;       // null where nothing is dropped
 };
 
-// A gradient vector: for every parameter the sum over rows of the derivative of the squared errors,
-// then one more value, the loss sum; padded to whole vectors.
-__attribute__((always_inline)) inline int64_t gradient_length(int64_t parameter_count) { return (parameter_count + 1 + 15) / 16 * 16; }
+// A gradient vector: for every parameter the sum over rows of the derivative of the row's loss, then the loss sum,
+// then the sum of the samples' weights where they have any; padded to whole vectors.
+__attribute__((always_inline)) inline int64_t gradient_length(int64_t parameter_count) { return (parameter_count + 2 + 15) / 16 * 16; }
+
+// From the gradient's sum to the gradient that the optimizer sees.
+struct GradientShape {
+  float scale;       // turns the sum into a mean
+  float l1;          // times the sign of the parameter is added
+  float clip_value;  // bounds each derivative; infinite where none does
+};
 
 // One optimizer step in numbers; m and v are the optimizer's state, where it has any.
 struct Update {
@@ -150,6 +170,9 @@ struct Kernels {
   // sum[i] = the exact sum over blocks of gradients[block * stride + i], for i in [begin, end), which
   // are multiples of 16.
   void (*add_blocks)(const float* gradients, int64_t stride, int64_t blocks, int64_t begin, int64_t end, float* sum);
+
+  // Shapes the gradient in place, for parameters [begin, end), which are multiples of 16; returns the sum of its squares.
+  double (*shape_gradient)(const GradientShape&, int64_t begin, int64_t end, const float* parameters, float* gradient);
 
   // For parameters [begin, end).
   void (*update)(const Update&, int64_t begin, int64_t end, const float* gradient, float* parameters, float* m, float* v);

@@ -7,7 +7,7 @@ namespace {
 
 NetworkView view_of(const Network& network) {
   return {network.layers.data(), static_cast<int32_t>(network.layers.size()), network.activation,
-          network.parameter_count, network.widest};
+          network.parameter_count, network.widest, false};
 }
 
 // Between a model's own vector and its lane.

@@ -1,7 +1,9 @@
 // Forward and backward over a block of rows, vectors across rows: any network, tile by tile.
 #pragma once
 
+#include "cpu/isa/dropout.h"
 #include "cpu/isa/load_rows.h"
+#include "cpu/isa/loss.h"
 #include "cpu/isa/matmul.h"
 
 namespace rs::cpu::RS_ISA {
@@ -19,8 +21,12 @@ struct BatchWorkspace {
 
   float* activations;  // of the input, then of every layer, one after the other: [features][stride]
   float* targets;      // [outputs][stride]
+  float* weights;      // [stride], of the samples
   float* loss;         // [outputs][16]
+  float* weight_sum;   // [16]
   float* lanes;        // [parameters][16], where they are kept
+  float* undropped;    // hidden units' activations before dropout: [hidden units][stride]
+  float* kept;         // what dropout multiplied them by, likewise
   int64_t length;
 
   BatchWorkspace(const NetworkView& n, float* memory) {
@@ -35,8 +41,13 @@ struct BatchWorkspace {
     };
     activations = take(features * stride);
     targets = take(outputs * stride);
+    weights = take(stride);
     loss = take(outputs * kLanes);
+    weight_sum = take(kLanes);
     lanes = take(keeps_lanes(n) ? n.parameter_count * kLanes : 0);
+    const int64_t hidden = n.dropout ? features - outputs - n.layers[0].in : 0;
+    undropped = take(hidden * stride);
+    kept = take(hidden * stride);
     length = next - memory;
   }
 };
@@ -46,19 +57,59 @@ struct BatchPath {
   // A tile's rows, up to a multiple of 16.
   static int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
-  // Loads x and runs all layers; returns the outputs' activations.
-  static float* forward_tile(const Pass& pass, const Rows& rows, const int64_t* index, int count, BatchWorkspace& w) {
+  // Loads x and runs all layers; returns the outputs' activations. `first` is the tile's first row in `rows`.
+  static float* forward_tile(
+      const Pass& pass, const Rows& rows, int64_t first, const int64_t* index, int count, BatchWorkspace& w) {
     const NetworkView& n = pass.network;
     float* a = w.activations;
+    int64_t group = 0;  // of the layer's first units, for dropout
     load_columns(rows.x, n.layers[0].in, index, !rows.shuffle, count, w.stride, a);
     for (int l = 0; l < n.count; ++l) {
       const Layer& layer = n.layers[l];
       float* h = a + static_cast<int64_t>(layer.in) * w.stride;
       const auto run = l + 1 < n.count ? &forward<A> : &forward<RS_IDENTITY>;
       run(pass.parameters + layer.weight, pass.parameters + layer.bias, layer.in, layer.out, a, w.stride, padded(count), h);
+      if (pass.dropout && l + 1 < n.count) {
+        drop(*pass.dropout, group, rows.first + first - pass.dropout->first, layer.out, padded(count), h, w,
+             hidden_place(pass, h, w));
+        group += dropout_groups(layer.out);
+      }
       a = h;
     }
     return a;
+  }
+
+  // Where a hidden layer whose activations are at h has its place among all hidden units.
+  static int64_t hidden_place(const Pass& pass, const float* h, const BatchWorkspace& w) {
+    return h - w.activations - static_cast<int64_t>(pass.network.layers[0].in) * w.stride;
+  }
+
+  static void drop(const Dropout& dropout, int64_t group, int64_t row, int units, int count, float* h, BatchWorkspace& w,
+                   int64_t place) {
+    float* kept = w.kept + place;
+    float* undropped = w.undropped + place;
+    for (int j = 0; j < units; j += 4, ++group) {
+      dropout_factors(dropout, group, row, units - j < 4 ? units - j : 4, count, w.stride, kept + j * w.stride);
+    }
+    for (int j = 0; j < units; ++j) {
+      for (int s = 0; s < count; s += kLanes) {
+        const int at = j * w.stride + s;
+        const f16 a = load(h + at);
+        store(undropped + at, a);
+        store(h + at, a * load(kept + at));
+      }
+    }
+  }
+
+  // dz of a dropped layer, in place of the derivatives by what was left of its activations.
+  static void undrop(int units, int count, float* dz, const BatchWorkspace& w, int64_t place) {
+    for (int j = 0; j < units; ++j) {
+      for (int s = 0; s < count; s += kLanes) {
+        const int at = j * w.stride + s;
+        const f16 d = load(dz + at) * load(w.kept + place + at);
+        store(dz + at, activation_gradient<A>(d, load(w.undropped + place + at)));
+      }
+    }
   }
 
   // Squared errors into w.loss; their derivatives in place of the outputs, 0 for rows past `count`.
@@ -89,7 +140,11 @@ struct BatchPath {
       const Layer& layer = n.layers[l];
       float* a = dz - static_cast<int64_t>(layer.in) * w.stride;
       backward_weights(dz, a, layer.in, layer.out, w.stride, padded(count), layer.weight, layer.bias, sums);
-      if (l > 0) backward_inputs<A>(pass.parameters + layer.weight, layer.in, layer.out, dz, w.stride, padded(count), a);
+      if (l > 0) {
+        const auto run = pass.dropout ? &backward_inputs<RS_IDENTITY> : &backward_inputs<A>;
+        run(pass.parameters + layer.weight, layer.in, layer.out, dz, w.stride, padded(count), a);
+        if (pass.dropout) undrop(layer.in, padded(count), a, w, hidden_place(pass, a, w));
+      }
       dz = a;
     }
   }
@@ -126,14 +181,31 @@ struct BatchPath {
     for (int64_t i = 0; i < count; ++i) values[i] = 0;
   }
 
+  // The losses of a tile into w.loss, their derivatives in place of the outputs.
+  static void losses(const Pass& pass, const Rows& rows, const int64_t* index, float* outputs, int width, int count,
+                     BatchWorkspace& w) {
+    const int targets = target_width(pass.loss.kind, width);
+    load_columns(rows.y, targets, index, !rows.shuffle, count, w.stride, w.targets);
+    if (is_plain_mse(pass)) return errors(outputs, width, count, w);
+    if (pass.sample_weights) {
+      load_columns(pass.sample_weights, 1, index, !rows.shuffle, count, w.stride, w.weights);
+      for (int s = 0; s < count; s += kLanes) store(w.weight_sum, load(w.weight_sum) + load(w.weights + s));
+    }
+    tile_losses(pass.loss, outputs, w.targets, pass.sample_weights ? w.weights : nullptr, width, count, w.stride, w.loss);
+  }
+
+  static void clear_sums(int width, BatchWorkspace& w) {
+    clear(w.loss, static_cast<int64_t>(width) * kLanes);
+    clear(w.weight_sum, kLanes);
+  }
+
   template <typename Sums>
   static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const Sums& sums) {
     const int width = pass.network.layers[pass.network.count - 1].out;
-    clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(pass, rows, count, [&](int64_t, int size, const int64_t* index) {
-      float* outputs = forward_tile(pass, rows, index, size, w);
-      load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
-      errors(outputs, width, size, w);
+    clear_sums(width, w);
+    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
+      float* outputs = forward_tile(pass, rows, first, index, size, w);
+      losses(pass, rows, index, outputs, width, size, w);
       backward_tile(pass, outputs, size, w, sums);
     });
     return weighted_loss(pass, width, w);
@@ -150,16 +222,16 @@ struct BatchPath {
     } else {
       gradient[parameters] = accumulate(pass, rows, count, w, Totals{gradient});
     }
+    gradient[parameters + 1] = sum(load(w.weight_sum));
   }
 
   static double loss(const Pass& pass, const Rows& rows, int64_t count, float* workspace) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
-    clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(pass, rows, count, [&](int64_t, int size, const int64_t* index) {
-      float* outputs = forward_tile(pass, rows, index, size, w);
-      load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
-      errors(outputs, width, size, w);
+    clear_sums(width, w);
+    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
+      float* outputs = forward_tile(pass, rows, first, index, size, w);
+      losses(pass, rows, index, outputs, width, size, w);
     });
     return weighted_loss(pass, width, w);
   }
@@ -168,7 +240,7 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
     for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
-      const float* outputs = forward_tile(pass, rows, index, size, w);
+      const float* outputs = forward_tile(pass, rows, first, index, size, w);
       for (int s = 0; s < size; ++s) {
         for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.stride + s];
       }

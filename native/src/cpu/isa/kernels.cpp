@@ -5,6 +5,7 @@
 #include "cpu/isa/batch_path.h"
 #include "cpu/isa/ensemble_path.h"
 #include "cpu/isa/row_path.h"
+#include "cpu/isa/shape_gradient.h"
 #include "cpu/isa/small_network.h"
 #include "cpu/isa/update.h"
 
@@ -83,7 +84,8 @@ static const SmallNetwork* small_network(const NetworkView& n) {
 extern const Kernels kKernels;
 const Kernels kKernels = {
     RS_TEXT(RS_ISA), &workspace_length, &block_gradient,        &block_loss, &block_predict, &row_gradient, &row_loss,
-    &row_predict,    &find_rows,        &lane_workspace_length, &lane_steps, &small_network, &add_blocks,   &update,
+    &row_predict,    &find_rows,        &lane_workspace_length, &lane_steps, &small_network, &add_blocks,
+    &shape_gradient, &update,
 };
 
 }  // namespace rs::cpu::RS_ISA

@@ -40,6 +40,7 @@ public final class Ensemble implements AutoCloseable {
   private final Network network;
   private final int models;
   private final Exchange exchange;
+  private final Loss loss;
   private final NativeHandle<rs_ensemble> handle;
   private final Object turn = new Object();
   private final Model[] sources;
@@ -53,13 +54,14 @@ public final class Ensemble implements AutoCloseable {
     exchange = builder.exchange;
     rs_ensemble created = create(builder);
     handle = new NativeHandle<>(this, "Ensemble", created, Engine::rs_ensemble_destroy);
+    loss = builder.loss;
     sources = new Model[models];
     if (builder.initial == null) {
       Native.check(Engine.rs_ensemble_init(created, builder.seeds));
-      Arrays.fill(sources, new Model(network, new float[network.parameterCount()]));
+      Arrays.fill(sources, new Model(network, new float[network.parameterCount()]).withLoss(loss));
     } else {
       for (int k = 0; k < models; k++) {
-        sources[k] = builder.initial.get(k);
+        sources[k] = builder.initial.get(k).withLoss(loss);
         setParameters(k, sources[k].parameters());
       }
     }
@@ -81,6 +83,9 @@ public final class Ensemble implements AutoCloseable {
       model.sizes(new IntPointer(memory.getPointer(sizesAt)).put(sizes, 0, sizes.length)).size_count(sizes.length);
       model.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
       Trainer.settings(builder.optimizer, model.optimizer());
+      model.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
+      model.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
+      model.dropout(builder.dropout).dropout_seed(builder.dropoutSeed);
       options.models(models);
       if (builder.learningRates != null) {
         options.lr(new DoublePointer(memory.getPointer(lrAt)).put(builder.learningRates, 0, models));
@@ -157,10 +162,10 @@ public final class Ensemble implements AutoCloseable {
    */
   public void step(float[] x, float[] y) {
     int rows = x.length / network.inputs();
-    if (rows == 0 || rows * network.inputs() != x.length || (long) rows * network.outputs() != y.length) {
+    if (rows == 0 || rows * network.inputs() != x.length || (long) rows * targets() != y.length) {
       throw new IllegalArgumentException(
           "x has " + x.length + " values and y has " + y.length + ": not the same number of rows, at least 1, of "
-              + network.inputs() + " inputs and " + network.outputs() + " outputs");
+              + network.inputs() + " inputs and " + targets() + " targets");
     }
     run(ensemble -> Engine.rs_ensemble_step(ensemble, x, y, rows));
   }
@@ -215,6 +220,7 @@ public final class Ensemble implements AutoCloseable {
 
   private EnsembleResult fit(RowsByModel rows, Fit fit, long[] seeds, IntFunction<Model> source) {
     requireShape(rows.data().inputs(), rows.data().outputs());
+    requireSupported(fit);
     synchronized (turn) {
       cancelled = false;
       try {
@@ -411,11 +417,27 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
+  /** Targets of a row. */
+  private int targets() {
+    return loss.targets(network.outputs());
+  }
+
+  /** What needs a look at every epoch, or another set of parameters, is a trainer's. */
+  private static void requireSupported(Fit fit) {
+    String other =
+        fit.validation() != null ? "validation and early stopping"
+            : fit.schedule().kind() == Schedule.Kind.PLATEAU ? "reduce-on-plateau"
+            : fit.average() != Fit.Average.NONE ? "averages of weights" : null;
+    if (other != null) {
+      throw new IllegalArgumentException("an ensemble's fit has no " + other + "; use a Trainer for each model");
+    }
+  }
+
   private void requireShape(int inputs, int outputs) {
-    if (inputs != network.inputs() || outputs != network.outputs()) {
+    if (inputs != network.inputs() || outputs != targets()) {
       throw new IllegalArgumentException(
           "the data has " + inputs + " inputs and " + outputs + " targets, but network " + network + " takes "
-              + network.inputs() + " and gives " + network.outputs());
+              + network.inputs() + " and is trained on " + targets());
     }
   }
 
@@ -428,6 +450,12 @@ public final class Ensemble implements AutoCloseable {
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
     private Exchange exchange = Exchange.never();
+    private Loss loss = Loss.MSE;
+    private double l1;
+    private double clipNorm;
+    private double clipValue;
+    private double dropout;
+    private long dropoutSeed;
     private double[] learningRates;
     private double[] momenta;
     private double[] weightDecays;
@@ -442,6 +470,7 @@ public final class Ensemble implements AutoCloseable {
 
     private Builder from(List<Model> models) {
       initial = models;
+      loss = models.get(0).loss();
       return this;
     }
 
@@ -497,6 +526,41 @@ public final class Ensemble implements AutoCloseable {
     /** Default: {@link Device#auto()}. */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#loss}. */
+    public Builder loss(Loss loss) {
+      this.loss = Objects.requireNonNull(loss, "loss");
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#l1}. */
+    public Builder l1(double l1) {
+      Hyperparameters.requireNonNegative("l1", l1);
+      this.l1 = l1;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#clipNorm}, for each model. */
+    public Builder clipNorm(double norm) {
+      Hyperparameters.requirePositive("clip norm", norm);
+      this.clipNorm = norm;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#clipValue}. */
+    public Builder clipValue(double value) {
+      Hyperparameters.requirePositive("clip value", value);
+      this.clipValue = value;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#dropout}, with the same seed for each model. */
+    public Builder dropout(double probability, long seed) {
+      Hyperparameters.requireFraction("dropout", probability);
+      this.dropout = probability;
+      this.dropoutSeed = seed;
       return this;
     }
 

@@ -57,8 +57,10 @@ final class EnsembleLoop {
       } finally {
         plan.rows.data().release();
       }
+      boolean cut = run.done() == 0;
+      Duration duration = Duration.ofNanos(System.nanoTime() - start);
       return new EnsembleResult(
-          results(fits, losses, failedBefore), run.done() == 0, Duration.ofNanos(System.nanoTime() - start));
+          results(fits, losses, failedBefore, cut, duration.dividedBy(models)), cut, duration);
     } finally {
       memory.forEach(Pointer::free);
     }
@@ -83,6 +85,7 @@ final class EnsembleLoop {
     for (int k = 0; k < models; k++) {
       fits.position(k).batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0);
       fits.seed(plan.seeds == null ? fit.seed() : plan.seeds[k]);
+      FitLoop.settings(fit, fits);
       fits.losses(new DoublePointer(losses).position((long) k * fit.epochs()));
       if (nativeScales != null) {
         fits.target_scale(new FloatPointer(nativeScales).position(ownScales ? (long) k * outputs : 0));
@@ -119,7 +122,8 @@ final class EnsembleLoop {
     return failures;
   }
 
-  private List<EnsembleResult.OfModel> results(rs_fit fits, DoublePointer losses, long[] failedBefore) {
+  private List<EnsembleResult.OfModel> results(
+      rs_fit fits, DoublePointer losses, long[] failedBefore, boolean cut, Duration share) {
     long[] failed = failures();
     List<EnsembleResult.OfModel> results = new ArrayList<>(models);
     for (int k = 0; k < models; k++) {
@@ -128,7 +132,7 @@ final class EnsembleLoop {
       losses.position((long) k * plan.fit.epochs()).get(own);
       long samples = fits.epoch() * plan.rows.rows(k) + fits.row();
       long divergedAt = failed[k] == failedBefore[k] ? 0 : failed[k];
-      results.add(new EnsembleResult.OfModel(k, fits.steps(), own, divergedAt, samples));
+      results.add(new EnsembleResult.OfModel(k, fits.steps(), own, divergedAt, samples, cut, share));
     }
     return results;
   }

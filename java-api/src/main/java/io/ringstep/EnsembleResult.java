@@ -63,13 +63,23 @@ public final class EnsembleResult {
     private final double[] losses;
     private final long divergedAt;
     private final long samples;
+    private final boolean cancelled;
+    private final Duration share;
 
-    OfModel(int model, long steps, double[] losses, long divergedAt, long samples) {
+    OfModel(
+        int model, long steps, double[] losses, long divergedAt, long samples, boolean cancelled, Duration share) {
       this.model = model;
       this.steps = steps;
       this.losses = losses;
       this.divergedAt = divergedAt;
       this.samples = samples;
+      this.cancelled = cancelled;
+      this.share = share;
+    }
+
+    /** The same as a trainer's fit would tell it; the duration is its share of the ensemble's. */
+    public FitResult toFitResult() {
+      return new FitResult(steps, losses, cancelled, samples, share, new double[0], losses.length, false);
     }
 
     /** Its number, from 0. */

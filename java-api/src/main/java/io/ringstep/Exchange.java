@@ -1,6 +1,7 @@
 package io.ringstep;
 
 import java.util.Locale;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -95,6 +96,16 @@ public final class Exchange {
 
   boolean weighted() {
     return weighted;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Exchange e && kind == e.kind && every == e.every && weighted == e.weighted;
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(kind, every, weighted);
   }
 
   /** The name that {@link #parse} takes. */

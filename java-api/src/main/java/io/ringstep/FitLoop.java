@@ -23,16 +23,20 @@ final class FitLoop {
   private final Dataset data;
   private final Fit fit;
   private final BooleanSupplier cancelled;
+  private final EpochMonitor monitor;
   private final long stepsBefore;
   private double[] losses;
   private int epochs;
   private long steps;
   private long lastReport;
+  private boolean stoppedEarly;
 
-  FitLoop(rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore) {
+  FitLoop(
+      rs_trainer trainer, Dataset data, Fit fit, EpochMonitor monitor, BooleanSupplier cancelled, long stepsBefore) {
     this.trainer = trainer;
     this.data = data;
     this.fit = fit;
+    this.monitor = monitor;
     this.cancelled = cancelled;
     this.stepsBefore = stepsBefore;
     this.losses = new double[Math.min(fit.epochs(), LOSSES_PER_SLICE)];
@@ -45,11 +49,12 @@ final class FitLoop {
 
   FitResult run() {
     long lossesAt = Loader.sizeof(rs_fit.class);
-    long scaleAt = lossesAt + (long) losses.length * Double.BYTES;
+    int capacity = monitor.isNeeded() ? 1 : losses.length;
+    long scaleAt = lossesAt + (long) capacity * Double.BYTES;
     Pointer memory = Native.allocate(scaleAt + (long) data.outputs() * Float.BYTES);
     try {
       return run(
-          new rs_fit(memory),
+          new rs_fit(memory).losses_capacity(capacity),
           new DoublePointer(memory.getPointer(lossesAt)),
           new FloatPointer(memory.getPointer(scaleAt)));
     } finally {
@@ -65,22 +70,40 @@ final class FitLoop {
       state.target_scale(targetScale.put(scale, 0, scale.length));
     }
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
-    state.seconds(SLICE_SECONDS).losses(sliceLosses).losses_capacity(losses.length);
+    state.seconds(SLICE_SECONDS).losses(sliceLosses);
+    settings(fit, state);
     rs_dataset rows = data.acquire();
+    boolean stopped = false;
     try {
-      boolean stopped = false;
-      while (state.done() == 0 && !stopped) {
+      while (state.done() == 0 && !stoppedEarly && !stopped) {
         slice(rows, state, sliceLosses);
         report(state);
         stopped = cancelled.getAsBoolean();
       }
+      monitor.finish();
     } finally {
       data.release();
     }
     long samples = state.epoch() * data.rows() + state.row();
     return new FitResult(
-        steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
-        Duration.ofNanos(System.nanoTime() - start));
+        steps, Arrays.copyOf(losses, epochs), state.done() == 0 && !stoppedEarly, samples,
+        Duration.ofNanos(System.nanoTime() - start), monitor.validationLosses(), monitor.bestEpoch(), stoppedEarly);
+  }
+
+  /** What the engine is told of schedules and averages. */
+  static void settings(Fit fit, rs_fit state) {
+    Schedule schedule = fit.schedule();
+    // The engine knows no plateau: there the rate is constant but for lr_scale.
+    int kind = schedule.kind() == Schedule.Kind.PLATEAU ? Engine.RS_CONSTANT : schedule.kind().ordinal();
+    state
+        .schedule()
+        .kind(kind)
+        .step_epochs(schedule.epochs())
+        .gamma(schedule.factor())
+        .min_lr(schedule.minLearningRate())
+        .warmup_steps(schedule.warmupSteps())
+        .warmup_start(schedule.warmupStart());
+    state.average().kind(fit.average().ordinal()).ema_decay(fit.decay()).swa_start(fit.averageStart());
   }
 
   private void slice(rs_dataset rows, rs_fit state, DoublePointer sliceLosses) {
@@ -96,12 +119,15 @@ final class FitLoop {
     }
     sliceLosses.get(losses, epochs, count);
     epochs += count;
+    if (count > 0 && monitor.isNeeded()) {
+      stoppedEarly = monitor.epochEnded(losses[epochs - 1], state);
+    }
   }
 
   /** Fits of little data end many slices a second by the number of their epochs. */
   private void report(rs_fit state) {
     long now = System.nanoTime();
-    if (state.done() == 0 && now - lastReport < REPORT_NANOS) {
+    if (state.done() == 0 && !stoppedEarly && now - lastReport < REPORT_NANOS) {
       return;
     }
     lastReport = now;

@@ -5,6 +5,7 @@ import io.ringstep.internal.files.TableReader;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -94,7 +95,7 @@ public final class GroupedDataset implements AutoCloseable {
     for (int g = 1; g < counts.length; g++) {
       firstRows[g] = firstRows[g - 1] + counts[g - 1];
     }
-    int[] order = new int[groupNumbers.length];
+    long[] order = new long[groupNumbers.length];
     long[] next = firstRows.clone();
     for (int row = 0; row < groupNumbers.length; row++) {
       order[(int) next[groupNumbers[row]]++] = row;
@@ -123,7 +124,8 @@ public final class GroupedDataset implements AutoCloseable {
                 standardizer.standardizeTargets(groupY);
                 own.add(standardizer);
               }
-            });
+            },
+            null);
     return new GroupedDataset(copy, column, groups, firstRows, counts, own);
   }
 
@@ -178,11 +180,11 @@ public final class GroupedDataset implements AutoCloseable {
 
   /** A copy of the rows of group {@code g}, standardized as they are here; to be closed. */
   public Dataset group(int g) {
-    int[] own = new int[(int) counts[g]];
-    for (int i = 0; i < own.length; i++) {
-      own[i] = (int) firstRows[g] + i;
+    long[] own = new long[(int) counts[g]];
+    Arrays.setAll(own, i -> firstRows[g] + i);
+    try (Dataset rows = data.inOrder(own)) {
+      return rows.changed((x, y) -> {}, standardizer(g).orElse(null));
     }
-    return data.inOrder(own, standardizer(g).orElse(null));
   }
 
   /** How the rows of group {@code g} were standardized; empty where they were not. */

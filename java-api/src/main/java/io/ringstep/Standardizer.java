@@ -38,6 +38,14 @@ public final class Standardizer {
     return new Standardizer(ofX.mean, ofX.scale, ofY.mean, ofY.scale);
   }
 
+  /** The same for the inputs alone: targets stay as they are, as those of classifiers must. */
+  public static Standardizer ofInputs(Dataset data) {
+    Standardizer all = of(data);
+    double[] ones = new double[data.outputs()];
+    Arrays.fill(ones, 1);
+    return new Standardizer(all.xMean, all.xScale, new double[data.outputs()], ones);
+  }
+
   /** Mean of each input. */
   public double[] xMean() {
     return xMean.clone();

@@ -20,26 +20,30 @@ import org.bytedeco.javacpp.Pointer;
 /**
  * A network in training: its parameters, its optimizer's state, and the steps that change them.
  *
- * <p>The loss is the mean squared error, the mean over rows and outputs of (prediction − y)². For
- * the same data, seeds and calls the parameters have the same bits for any number of threads.
+ * <p>The loss is the mean squared error, the mean over rows and outputs of (prediction − y)², unless
+ * {@link Builder#loss} says otherwise. For the same data, seeds and calls the parameters have the same bits for any number of threads.
  *
  * <p>Any thread may call any method. Calls on one trainer run one after the other, so a call waits
  * for a {@link #fit} under way; {@link #cancel()} ends that early. {@code step} allocates nothing.
  */
 public final class Trainer implements AutoCloseable {
   private final Network network;
+  private final Loss loss;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
   private final Staging stagedY = new Staging();
   private Model model;
   private long steps;
+  private double learningRate;
   private volatile boolean cancelled;
   private volatile boolean closing;
 
   private Trainer(Builder builder) {
     Native.require();
     network = builder.network;
+    loss = builder.loss;
+    learningRate = builder.optimizer.learningRate();
     rs_trainer created = create(builder);
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY));
     model = builder.model;
@@ -49,6 +53,7 @@ public final class Trainer implements AutoCloseable {
     } else {
       setParameters(model.parameters());
     }
+    model = model.withLoss(loss);
   }
 
   private static rs_trainer create(Builder builder) {
@@ -62,6 +67,9 @@ public final class Trainer implements AutoCloseable {
       options.sizes(nativeSizes).size_count(sizes.length);
       options.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
       settings(builder.optimizer, options.optimizer());
+      options.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
+      options.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
+      options.dropout(builder.dropout).dropout_seed(builder.dropoutSeed);
       Native.check(Engine.rs_trainer_create(options, created));
     } finally {
       Pointer.free(memory);
@@ -98,11 +106,16 @@ public final class Trainer implements AutoCloseable {
     return network;
   }
 
+  /** The loss. */
+  public Loss lossFunction() {
+    return loss;
+  }
+
   /**
    * One step: forward, backward, and an update with the mean gradient.
    *
    * @param x [rows, inputs], row-major
-   * @param y [rows, outputs], row-major, of as many rows, at least 1
+   * @param y [rows, outputs], row-major, of as many rows, at least 1; with {@link Loss#CROSS_ENTROPY} [rows], the classes
    * @throws DivergedException if the loss is NaN or infinite; the parameters are as before
    */
   public void step(float[] x, float[] y) {
@@ -151,11 +164,13 @@ public final class Trainer implements AutoCloseable {
    */
   public FitResult fit(Dataset data, Fit fit) {
     requireShape(data);
+    requireSense(data, fit);
     synchronized (turn) {
       cancelled = false;
       return call(
           trainer -> {
-            FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
+            EpochMonitor monitor = new EpochMonitor(trainer, network, fit, learningRate);
+            FitLoop loop = new FitLoop(trainer, data, fit, monitor, () -> cancelled || closing, steps);
             model = model.withSource(data);
             try {
               return loop.run();
@@ -242,6 +257,23 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
+  /**
+   * The probabilities that the network's answers stand for: with {@link Loss#BCE} 1 / (1 + exp(−z)) of each output, with
+   * {@link Loss#CROSS_ENTROPY} exp(z_c) / Σ exp(z_k) of each class. With other losses, the answers themselves.
+   *
+   * @param x [rows, inputs], row-major
+   * @return [rows, outputs], row-major
+   */
+  public float[] probabilities(float[] x) {
+    int rows = predictionRows(x.length);
+    float[] y = new float[Math.multiplyExact(rows, network.outputs())];
+    return call(
+        trainer -> {
+          Native.check(Engine.rs_trainer_probabilities(trainer, x, rows, y));
+          return y;
+        });
+  }
+
   /** A copy of all parameters, in the layout of {@link Network#parameters()}. */
   public float[] parameters() {
     float[] parameters = new float[network.parameterCount()];
@@ -267,6 +299,7 @@ public final class Trainer implements AutoCloseable {
     call(
         trainer -> {
           Native.check(Engine.rs_trainer_set_learning_rate(trainer, learningRate));
+          this.learningRate = learningRate;
           return null;
         });
   }
@@ -303,12 +336,21 @@ public final class Trainer implements AutoCloseable {
 
   private long rows(int xLength, int yLength) {
     int rows = xLength / network.inputs();
-    if (rows == 0 || rows * network.inputs() != xLength || (long) rows * network.outputs() != yLength) {
+    if (rows == 0 || rows * network.inputs() != xLength || (long) rows * targets() != yLength) {
       throw new IllegalArgumentException(
           "x has " + xLength + " values and y has " + yLength + ": not the same number of rows, at least 1, of "
-              + network.inputs() + " inputs and " + network.outputs() + " outputs");
+              + network.inputs() + " inputs and " + targets() + (isOverClasses() ? " class" : " outputs"));
     }
     return rows;
+  }
+
+  /** Targets of a row. */
+  private int targets() {
+    return loss.targets(network.outputs());
+  }
+
+  private boolean isOverClasses() {
+    return loss.kind() == Loss.Kind.CROSS_ENTROPY;
   }
 
   private int predictionRows(int xLength) {
@@ -320,10 +362,25 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void requireShape(Dataset data) {
-    if (data.inputs() != network.inputs() || data.outputs() != network.outputs()) {
+    if (data.inputs() != network.inputs() || data.outputs() != targets()) {
       throw new IllegalArgumentException(
           "the data has " + data.inputs() + " inputs and " + data.outputs() + " targets, but network " + network
-              + " takes " + network.inputs() + " and gives " + network.outputs());
+              + " takes " + network.inputs() + " and "
+              + (isOverClasses() ? "cross-entropy 1" : "gives " + network.outputs()));
+    }
+  }
+
+  private void requireSense(Dataset data, Fit fit) {
+    if (fit.validation() == null) {
+      if (fit.patience() > 0) {
+        throw new IllegalArgumentException("early stopping needs validation rows; see Fit.validation");
+      }
+      return;
+    }
+    requireShape(fit.validation());
+    if (!fit.validation().standardizer().equals(data.standardizer())) {
+      throw new IllegalArgumentException(
+          "the validation rows are not standardized as those of training; use Split.standardized");
     }
   }
 
@@ -365,10 +422,17 @@ public final class Trainer implements AutoCloseable {
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
     private long seed;
+    private Loss loss;
+    private double l1;
+    private double clipNorm;
+    private double clipValue;
+    private double dropout;
+    private long dropoutSeed;
 
     private Builder(Network network, Model model) {
       this.network = network;
       this.model = model;
+      this.loss = model == null ? Loss.MSE : model.loss();
     }
 
     /** Default: plain SGD with learning rate 0.01. */
@@ -389,8 +453,74 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
+    /** Default: {@link Loss#MSE}, or that of the model. */
+    public Builder loss(Loss loss) {
+      this.loss = Objects.requireNonNull(loss, "loss");
+      return this;
+    }
+
+    /**
+     * Adds an L1 penalty: {@code l1}·sign(θ), the derivative of {@code l1}·Σ|θ|, is added to the mean gradient, before it
+     * is clipped. With an optimizer's weight decay, whose derivative follows the clipping, it makes an elastic net. Losses
+     * are reported without penalties. Default: 0.
+     *
+     * @param l1 finite, at least 0
+     */
+    public Builder l1(double l1) {
+      Hyperparameters.requireNonNegative("l1", l1);
+      this.l1 = l1;
+      return this;
+    }
+
+    /**
+     * Clips the mean gradient g before the optimizer sees it, as {@code torch.nn.utils.clip_grad_norm_}: g is multiplied
+     * by min(1, norm / (‖g‖₂ + 10⁻⁶)), with the norm over all parameters. Default: not clipped.
+     *
+     * @param norm finite, above 0
+     */
+    public Builder clipNorm(double norm) {
+      Hyperparameters.requirePositive("clip norm", norm);
+      this.clipNorm = norm;
+      return this;
+    }
+
+    /**
+     * Keeps every element of the mean gradient within ±{@code value}, as {@code torch.nn.utils.clip_grad_value_}. It
+     * excludes {@link #clipNorm}. Default: not clipped.
+     *
+     * @param value finite, above 0
+     */
+    public Builder clipValue(double value) {
+      Hyperparameters.requirePositive("clip value", value);
+      this.clipValue = value;
+      return this;
+    }
+
+    /**
+     * Inverted dropout after every hidden activation while training, as {@code torch.nn.Dropout}: a unit becomes 0 with
+     * this probability p, else it is multiplied by 1 / (1 − p). Which ones depends on the seed, the number of steps since
+     * the optimizer's state began, the row's number in the batch and the unit's alone, so that it replays anywhere.
+     * Default: 0.
+     *
+     * @param probability in [0, 1)
+     * @param seed any
+     */
+    public Builder dropout(double probability, long seed) {
+      Hyperparameters.requireFraction("dropout", probability);
+      this.dropout = probability;
+      this.dropoutSeed = seed;
+      return this;
+    }
+
     /** Makes the trainer, to be closed by the caller. */
     public Trainer build() {
+      if (clipNorm > 0 && clipValue > 0) {
+        throw new IllegalArgumentException("a gradient is clipped by norm or by value, not by both");
+      }
+      if (loss.kind() == Loss.Kind.CROSS_ENTROPY && network.outputs() < 2) {
+        throw new IllegalArgumentException(
+            "cross-entropy needs an output for each class, at least 2, but network " + network + " has 1");
+      }
       return new Trainer(this);
     }
   }

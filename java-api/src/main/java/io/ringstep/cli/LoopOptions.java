@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Device;
+import io.ringstep.Exchange;
 import io.ringstep.Fit;
 import picocli.CommandLine.Option;
 
@@ -38,6 +39,14 @@ final class LoopOptions {
   Integer models = 1;
 
   @Option(
+      names = "--exchange",
+      paramLabel = "never|average:M|gradient",
+      description =
+          "What the models of --models tell each other: nothing; every M steps and at the end, the mean of their weights;"
+              + " or every step's gradients, which makes them one model trained by all. Default: never.")
+  Exchange exchange = Exchange.never();
+
+  @Option(
       names = "--device",
       paramLabel = "auto|cpu|cuda|cuda:0,1",
       description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
@@ -47,6 +56,8 @@ final class LoopOptions {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));
     Checks.requireAtLeastOne("--epochs", epochs(Defaults.GENERAL));
     Checks.requireAtLeastOne("--models", models);
+    Checks.require(
+        models > 1 || exchange.equals(Exchange.never()), "--exchange is between models; give --models as well");
   }
 
   /** What model {@code k} does. */

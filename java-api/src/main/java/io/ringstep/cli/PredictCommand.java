@@ -19,7 +19,10 @@ import picocli.CommandLine.Option;
     description = {
       "Writes a model's answers to the rows of a file, in the targets' own units.",
       "One column a target, named as in training, else y, or y1,y2,... Of a file with K stacked"
-          + " models, every model's columns follow each other: y_0,y_1,..."
+          + " models, every model's columns follow each other: y_0,y_1,...",
+      "Of a model trained by --loss bce, the numbers are probabilities. Of one trained by --loss"
+          + " cross-entropy, the first column is the most likely class, and one column a class follows with its"
+          + " probability: y,y=cat,y=dog. In .npy, the probabilities alone."
     },
     optionListHeading = "%nOptions:%n",
     footer = {
@@ -68,7 +71,11 @@ final class PredictCommand implements Action {
     Model first = models.get(0);
     Table rows =
         TableReader.readFeatures(
-            data, first.inputNames(), first.network().inputs(), first.network().outputs());
+            data,
+            first.inputNames(),
+            first.network().inputs(),
+            first.loss().targets(first.network().outputs()),
+            first.classNames().isEmpty() || first.targetNames().isEmpty() ? null : first.targetNames().get(0));
     return new Predictions(models, rows);
   }
 

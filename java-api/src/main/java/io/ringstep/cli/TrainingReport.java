@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Loss;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -29,8 +30,8 @@ final class TrainingReport {
             + ": " + Text.count(data.rows().rows(), "row") + ", " + data.widths()
             + standardization(data, start));
     say(
-        options.optimizer.describe(options.defaults()) + "; "
-            + options.loop.describe(options.defaults())
+        options.optimizer.describe(options.defaults()) + options.loss.describe() + options.schedule.describe() + "; "
+            + options.loop.describe(options.defaults()) + options.validation.describe()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     say(device.description());
   }
@@ -43,7 +44,14 @@ final class TrainingReport {
             Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
             result.models().size() > 1 ? " of each model" : "",
             result.seconds(), result.samplesPerSecond()));
-    say("mean squared error " + Text.loss(result.loss()) + spread(result) + comparison(data, result));
+    say(
+        lossName(result.models().get(0).model().loss()) + " " + Text.loss(result.loss()) + spread(result.finalLosses())
+            + comparison(data, result));
+    if (result.validationLoss().isPresent()) {
+      say(
+          "of the validation rows " + Text.loss(result.validationLoss().getAsDouble())
+              + spread(result.models().stream().mapToDouble(Trained::validationLoss).toArray()) + ends(result));
+    }
     if (!options.output.save.isEmpty()) {
       say("saved " + names(options.output.save));
     }
@@ -76,11 +84,11 @@ final class TrainingReport {
   }
 
   private String models() {
-    return options.loop.models == 1 ? "" : options.loop.models + " models of ";
+    return options.models() == 1 ? "" : options.models() + " models of ";
   }
 
   private String standardization(TrainingData data, StartingPoint start) {
-    if (data.rows().standardizer().isEmpty()) {
+    if (data.partition(0).training().standardizer().isEmpty()) {
       return "";
     }
     return start.standardizer().isPresent()
@@ -88,8 +96,29 @@ final class TrainingReport {
         : ", standardized";
   }
 
-  private static String spread(TrainingResult result) {
-    double[] losses = result.finalLosses();
+  private static String lossName(Loss loss) {
+    return switch (loss.kind()) {
+      case MSE -> "mean squared error";
+      case MAE -> "mean absolute error";
+      case HUBER -> "mean Huber loss";
+      case BCE -> "binary cross-entropy";
+      case CROSS_ENTROPY -> "cross-entropy";
+    };
+  }
+
+  /** Where models were taken from, if not from the last epoch. */
+  private static String ends(TrainingResult result) {
+    if (result.models().get(0).fit().bestEpoch().isEmpty()) {
+      return "";
+    }
+    String epochs =
+        result.models().stream()
+            .map(trained -> String.valueOf(trained.fit().bestEpoch().orElseThrow()))
+            .collect(Collectors.joining(", "));
+    return ", with the weights of " + (result.models().size() == 1 ? "epoch " : "epochs ") + epochs;
+  }
+
+  private static String spread(double[] losses) {
     if (losses.length == 1) {
       return "";
     }

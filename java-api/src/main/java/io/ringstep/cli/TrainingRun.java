@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.RingstepException;
 import io.ringstep.internal.ModelFile;
@@ -20,13 +21,13 @@ final class TrainingRun {
   /** Runs it; the result is the exit code. */
   int run() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
-    List<Model> models = InitialModels.read(options.network, options.loop.models);
-    int outputs = StartingPoint.outputs(options.data, options.network, models);
-    try (TrainingData data = TrainingData.read(options.data.file, options.data.targets, outputs)) {
-      StartingPoint start = StartingPoint.of(options.network, models, data);
-      if (options.standardize() || start.standardizer().isPresent()) {
-        data.standardize(start.standardizer());
-      }
+    List<Model> models = InitialModels.read(options.network, options.models());
+    Loss loss = StartingPoint.loss(options.loss, models);
+    int targets = StartingPoint.outputs(options.data, options.network, models, loss);
+    List<String> classNames = models.isEmpty() ? List.of() : models.get(0).classNames();
+    try (TrainingData data = TrainingData.read(options, loss, targets, classNames)) {
+      StartingPoint start = StartingPoint.of(options.network, models, loss, data);
+      data.prepare(options, start.standardizer());
       return train(data, start);
     }
   }
@@ -49,7 +50,7 @@ final class TrainingRun {
 
   private List<Trained> train(TrainingData data, StartingPoint start, Interrupts interrupts) {
     try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
-      return new Ensemble(options, start, display, interrupts::requested).train(data.rows());
+      return new Ensemble(options, start, display, interrupts::requested).train(data);
     } catch (RingstepException e) {
       List<Path> save = options.output.save;
       String untouched = save.isEmpty() ? "" : "; " + TrainingReport.names(save) + " left as it was";
@@ -64,7 +65,7 @@ final class TrainingRun {
     if (files.isEmpty() || models.isEmpty()) {
       return List.of();
     }
-    if (files.size() < options.loop.models) {
+    if (files.size() < options.models()) {
       ModelFile.saveAll(models, files.get(0));
       return files;
     }

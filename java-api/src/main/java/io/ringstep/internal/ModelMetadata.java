@@ -5,6 +5,7 @@ import com.google.gson.JsonParseException;
 import io.ringstep.Activation;
 import io.ringstep.GroupedModels;
 import io.ringstep.InvalidDataException;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import io.ringstep.Standardizer;
@@ -30,6 +31,8 @@ record ModelMetadata(
     Standardizer standardizer,
     List<String> inputNames,
     List<String> targetNames,
+    Loss loss,
+    List<String> classNames,
     Groups groups) {
   /**
    * The groups of stacked models.
@@ -46,6 +49,9 @@ record ModelMetadata(
   private static final String Y_SCALE = "ringstep.y_scale";
   private static final String INPUTS = "ringstep.inputs";
   private static final String TARGETS = "ringstep.targets";
+  private static final String LOSS = "ringstep.loss";
+  private static final String HUBER_DELTA = "ringstep.huber_delta";
+  private static final String CLASSES = "ringstep.classes";
   private static final String GROUP_BY = "ringstep.group_by";
   private static final String GROUPS = "ringstep.groups";
   private static final Gson GSON = new Gson();
@@ -56,6 +62,8 @@ record ModelMetadata(
         model.standardizer().orElse(null),
         model.inputNames(),
         model.targetNames(),
+        model.loss(),
+        model.classNames(),
         null);
   }
 
@@ -67,6 +75,8 @@ record ModelMetadata(
         null,
         first.inputNames(),
         first.targetNames(),
+        first.loss(),
+        first.classNames(),
         new Groups(grouped.column(), grouped.groups(), own));
   }
 
@@ -75,18 +85,15 @@ record ModelMetadata(
     Parser parser = new Parser(file, strings);
     Groups groups = parser.groups();
     return new ModelMetadata(
-        parser.activation(),
-        groups == null ? parser.standardizer() : null,
-        parser.names(INPUTS),
-        parser.names(TARGETS),
-        groups);
+        parser.activation(), groups == null ? parser.standardizer() : null, parser.names(INPUTS), parser.names(TARGETS),
+        parser.loss(), parser.names(CLASSES), groups);
   }
 
   /** Model {@code k} of the file. */
   Model model(Network network, float[] parameters, int k) {
     boolean own = groups != null && !groups.standardizers.isEmpty();
     return new Model(
-        network, parameters, own ? groups.standardizers.get(k) : standardizer, inputNames, targetNames);
+        network, parameters, own ? groups.standardizers.get(k) : standardizer, inputNames, targetNames, loss, classNames);
   }
 
   /** The file's {@code __metadata__}. */
@@ -116,6 +123,15 @@ record ModelMetadata(
     if (!targetNames.isEmpty()) {
       strings.put(TARGETS, GSON.toJson(targetNames));
     }
+    if (!loss.equals(Loss.MSE)) {
+      strings.put(LOSS, loss.toString());
+    }
+    if (loss.kind() == Loss.Kind.HUBER) {
+      strings.put(HUBER_DELTA, Double.toString(loss.delta()));
+    }
+    if (!classNames.isEmpty()) {
+      strings.put(CLASSES, GSON.toJson(classNames));
+    }
     return strings;
   }
 
@@ -130,6 +146,23 @@ record ModelMetadata(
           .filter(activation -> activation.name().equalsIgnoreCase(name))
           .findFirst()
           .orElseThrow(() -> invalid(ACTIVATION, "no activation is called '" + name + "'", null));
+    }
+
+    Loss loss() {
+      String name = strings.getOrDefault(LOSS, "mse");
+      Loss.Kind kind =
+          Arrays.stream(Loss.Kind.values())
+              .filter(known -> known.name().replace('_', '-').equalsIgnoreCase(name))
+              .findFirst()
+              .orElseThrow(() -> invalid(LOSS, "no loss is called '" + name + "'", null));
+      if (kind != Loss.Kind.HUBER) {
+        return new Loss(kind, 1);
+      }
+      try {
+        return Loss.huber(Double.parseDouble(strings.getOrDefault(HUBER_DELTA, "1")));
+      } catch (IllegalArgumentException e) {
+        throw invalid(HUBER_DELTA, "must be a number above 0", e);
+      }
     }
 
     Standardizer standardizer() {

@@ -3,6 +3,7 @@ package io.ringstep.internal.files;
 import de.siegmar.fastcsv.reader.AbstractBaseCsvCallbackHandler;
 import de.siegmar.fastcsv.reader.RecordType;
 import io.ringstep.InvalidDataException;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -15,6 +16,7 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
   private static final int FIRST_CAPACITY = 1 << 14;
 
   private final Source source;
+  private final ClassColumn classes;
   private final List<String> names = new ArrayList<>();
   private final GrowableFloats floats;
   private boolean inHeader = true;
@@ -25,14 +27,19 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
   private int labelIndex = -1;
   private long rows;
 
-  CsvRows(Source source) {
-    this(source, null);
+  /** @param classes the column that holds classes, or null */
+  CsvRows(Source source, ClassColumn classes) {
+    this(source, classes, null);
   }
 
-  /** @param labelColumn a column of text, or null */
-  CsvRows(Source source, String labelColumn) {
+  /**
+   * @param classes the column that holds classes, or null
+   * @param labelColumn a column of text, or null; among the numbers it counts as 0
+   */
+  CsvRows(Source source, ClassColumn classes, String labelColumn) {
     this.source = source;
     this.labelColumn = labelColumn;
+    this.classes = classes;
     this.floats = new GrowableFloats(source, FIRST_CAPACITY);
   }
 
@@ -53,6 +60,13 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     if (!inHeader && index == labelIndex) {
       addLabel(new String(text, from, to - from), index + 1);
+      floats.add(0);
+      return;
+    }
+    if (!inHeader && classes != null && classes.isAt(index)) {
+      String cell = new String(text, from, to - from);
+      requireText(cell, index + 1);
+      floats.add(classes.number(cell, line()));
       return;
     }
     float value = DecimalNumber.parse(text, from, to);
@@ -73,6 +87,13 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     if (inHeader) {
       checkHeader();
+      if (classes != null) {
+        classes.findIn(names);
+      }
+      if (labelColumn != null) {
+        source.requireNames("column", List.of(labelColumn), names);
+        labelIndex = names.indexOf(labelColumn);
+      }
       inHeader = false;
     } else {
       checkWidth(getFieldCount());
@@ -88,11 +109,9 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     if (rows == 0) {
       throw source.invalid("has no rows after its header; add at least one");
     }
-    List<String> numbers = new ArrayList<>(names);
-    if (labelIndex >= 0) {
-      numbers.remove(labelIndex);
-    }
-    return new CsvFile(List.copyOf(numbers), rows, floats.toBuffer());
+    FloatBuffer data = floats.toBuffer();
+    List<String> classNames = classes == null ? List.of() : classes.finish(data, names.size());
+    return new CsvFile(List.copyOf(names), rows, data, classNames);
   }
 
   /** The text of the label column in every row. */
@@ -136,10 +155,6 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
             i + 1,
             "a second column is named " + Source.quote(name) + "; give every column its own name");
       }
-    }
-    if (labelColumn != null) {
-      source.requireNames("column", List.of(labelColumn), names);
-      labelIndex = names.indexOf(labelColumn);
     }
   }
 
