@@ -177,6 +177,7 @@ typedef struct rs_fit {
 
   /* When to return before the end. */
   double seconds;          /* return after about so long; 0 means no limit */
+  int64_t step_limit;      /* return when `steps` has come to this; 0 means no limit */
   double* losses;          /* receives the mean loss of each epoch that ends in this call; may be null */
   int64_t losses_capacity; /* return when so many epochs have ended in this call; 0 means no limit, and needs null losses */
 
@@ -381,6 +382,88 @@ RS_API void rs_communicator_destroy(rs_communicator* communicator);
  * summed. What is smaller is computed by every rank, to the same bits, which is quicker than to ask others. evaluate
  * and predict are each rank's own. */
 RS_API rs_status rs_trainer_set_communicator(rs_trainer* trainer, rs_communicator* communicator, int32_t reduce);
+
+/* ---- ensembles: many models of one shape, trained side by side ----
+ *
+ * Model k has the same bits as a trainer with its settings that does the same: any number of models,
+ * threads and instruction sets changes the time alone. A model whose loss is not finite stops before
+ * that step and stays as it is, while the others go on; rs_ensemble_failures says which and when. */
+
+typedef struct rs_ensemble rs_ensemble;
+
+/* Zero it, then fill in what is not 0. */
+typedef struct rs_ensemble_options {
+  rs_trainer_options model;   /* what every model is made of; `threads` bounds those of the ensemble */
+  int32_t models;             /* from 1 to 1000000 */
+  const double* lr;           /* [models], or null: each that of `model` */
+  const double* momentum;     /* [models], or null */
+  const double* weight_decay; /* [models], or null */
+} rs_ensemble_options;
+
+typedef enum rs_exchange {
+  RS_EXCHANGE_NEVER = 0,
+  /* Local SGD: whenever every model has done exchange_every more steps, or all its steps, and at the end, every
+   * model takes the mean of all parameters. Models that stopped, and the optimizers' states, have no part in it. */
+  RS_EXCHANGE_AVERAGE = 1,
+  /* Data-parallel training: all models start from model 0, with its optimizer's state, and share out every
+   * step's rows; the blocks' gradients are added exactly. So all models stay equal, and equal to one trainer. */
+  RS_EXCHANGE_GRADIENT = 2
+} rs_exchange;
+
+/* How an ensemble is fitted. Zero it, fill in the first block, and call rs_ensemble_fit with it until
+ * `done` is 1. */
+typedef struct rs_ensemble_run {
+  const int64_t* first_rows;      /* [models], or null: each model trains on rows of its own, from this one on ... */
+  const int64_t* row_counts;      /* [models]: ... so many, at least 1; null where first_rows is */
+  int32_t exchange;               /* rs_exchange */
+  int64_t exchange_every;         /* steps between two averages, at least 1 */
+  const double* exchange_weights; /* [models], what each counts in the mean, at least 0; null: all the same */
+  double seconds;                 /* return after about so long; 0 means no limit */
+
+  int64_t exchanges; /* done so far: zero at the start */
+  int64_t steps;     /* of all models together, in all calls: zero at the start */
+  int32_t done;      /* 1 once every model is done or has stopped */
+} rs_ensemble_run;
+
+/* All parameters are zero: call rs_ensemble_init or rs_ensemble_set_parameters. */
+RS_API rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** ensemble);
+RS_API void rs_ensemble_destroy(rs_ensemble* ensemble); /* null is allowed */
+
+RS_API int32_t rs_ensemble_models(const rs_ensemble* ensemble);
+RS_API int64_t rs_ensemble_parameter_count(const rs_ensemble* ensemble); /* of one model */
+
+/* seeds [models]. As rs_trainer_init, for each; stopped models start anew. */
+RS_API rs_status rs_ensemble_init(rs_ensemble* ensemble, const uint64_t* seeds);
+
+/* Of model `model`. Setting forgets its optimizer's state; a stopped model starts anew. */
+RS_API rs_status rs_ensemble_get_parameters(rs_ensemble* ensemble, int32_t model, float* parameters, int64_t count);
+RS_API rs_status rs_ensemble_set_parameters(rs_ensemble* ensemble, int32_t model, const float* parameters, int64_t count);
+
+/* lr [models], from the next step on. */
+RS_API rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr);
+
+/* One step of every model on the same rows. */
+RS_API rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows);
+
+/* losses [models]: of each model's last step, before its update; NaN before the first one. */
+RS_API rs_status rs_ensemble_losses(rs_ensemble* ensemble, double* losses);
+
+/* steps [models]: 0 for a model that trains; for one that stopped, the 1-based number of the step whose
+ * loss was not finite, of all since its parameters were set. */
+RS_API rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps);
+
+/* fits [models]: what each model does and how far it has come, as for rs_trainer_fit, but that `losses`
+ * has room for all epochs, entry e for epoch e, and that `seconds`, `losses_capacity` and `step_limit` are
+ * ignored. Models are not kept in step except by exchanges. */
+RS_API rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run);
+
+/* losses [models]: the mean loss of each over its rows, all of them where first_rows is null; no update.
+ * target_scales [models, outputs], or null. */
+RS_API rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
+                                      const int64_t* row_counts, const float* target_scales, double* losses);
+
+/* y [models, rows, outputs] = every model's answer to x [rows, inputs]; rows >= 0. */
+RS_API rs_status rs_ensemble_predict(rs_ensemble* ensemble, const float* x, int64_t rows, float* y);
 
 #ifdef __cplusplus
 }

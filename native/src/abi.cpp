@@ -16,10 +16,12 @@
 #include "collective/mpi.h"
 #include "collective/nccl_library.h"
 #include "collective/tcp.h"
+#include "cpu/cpu_ensemble.h"
 #include "cpu/cpu_trainer.h"
 #include "cpu/kernels.h"
 #include "dataset.h"
 #include "device_error.h"
+#include "ensemble.h"
 #include "probabilities.h"
 #include "shuffle.h"
 #include "thread_pool.h"
@@ -209,8 +211,11 @@ rs_status check_average(const rs_average& a) {
   return RS_OK;
 }
 
+// T is a trainer or an ensemble here and below.
+
 // Classifiers have targets of a certain kind.
-rs_status check_targets(const rs_trainer& trainer, const float* y, int64_t rows) {
+template <typename T>
+rs_status check_targets(const T& trainer, const float* y, int64_t rows) {
   const rs_loss_kind kind = trainer.settings().loss.kind;
   const int32_t classes = trainer.network().outputs();
   if (kind == RS_CROSS_ENTROPY) {
@@ -241,13 +246,15 @@ rs_status check_weights(const rs_dataset& data) {
 
 // ---- batches and datasets ----
 
-rs_status check_batch(const rs_trainer& trainer, const float* x, const float* y, int64_t rows) {
+template <typename T>
+rs_status check_batch(const T& trainer, const float* x, const float* y, int64_t rows) {
   if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
   if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
   return check_targets(trainer, y, rows);
 }
 
-rs_status check_count(const rs_trainer& trainer, const float* values, int64_t count) {
+template <typename T>
+rs_status check_count(const T& trainer, const float* values, int64_t count) {
   const int64_t needed = trainer.network().parameter_count;
   if (values && count == needed) return RS_OK;
   return fail(RS_INVALID_ARGUMENT, "%lld values where the network has %lld parameters",
@@ -264,7 +271,8 @@ rs_status check_state(const rs_trainer& trainer, const float* moments, int64_t c
 
 bool is_power(double x) { return x >= 0 && x <= 1; }
 
-rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
+template <typename T>
+rs_status check_shape(const T& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
   const int32_t inputs = trainer.network().inputs(), outputs = trainer.target_width();
   if (data->inputs == inputs && data->outputs == outputs) return RS_OK;
@@ -273,7 +281,8 @@ rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
 }
 
 // Squares of the scales weigh the loss, in float32.
-rs_status check_scale(const rs_trainer& trainer, const float* target_scale) {
+template <typename T>
+rs_status check_scale(const T& trainer, const float* target_scale) {
   for (int32_t o = 0; target_scale && o < trainer.target_width(); ++o) {
     if (!std::isnormal(target_scale[o] * target_scale[o])) {
       return fail(RS_INVALID_ARGUMENT, "target_scale %g must lie between 1e-18 and 1e18; use other units",
@@ -695,6 +704,209 @@ rs_status rs_trainer_set_communicator(rs_trainer* trainer, rs_communicator* comm
   return guarded("trainer", [&] {
     trainer->set_communicator(communicator ? communicator->ranks.get() : nullptr,
                               static_cast<rs::collective::GradientSum::Reduce>(reduce));
+    return RS_OK;
+  });
+}
+
+// ---- ensembles ----
+
+namespace {
+
+constexpr int32_t kMostModels = 1000000;
+
+rs_status check_options(const rs_ensemble_options* options) {
+  if (!options) return fail(RS_INVALID_ARGUMENT, "options must not be null");
+  if (rs_status status = check_options(&options->model)) return status;
+  if (options->models < 1 || options->models > kMostModels) {
+    return fail(RS_INVALID_ARGUMENT, "models is %d; it must be from 1 to %d", options->models, kMostModels);
+  }
+  for (int32_t k = 0; k < options->models; ++k) {
+    rs_optimizer own = options->model.optimizer;
+    if (options->lr) own.lr = options->lr[k];
+    if (options->momentum) own.momentum = options->momentum[k];
+    if (options->weight_decay) own.weight_decay = options->weight_decay[k];
+    if (check_optimizer(own)) {
+      char reason[sizeof last_error];
+      std::memcpy(reason, last_error, sizeof reason);
+      return fail(RS_INVALID_ARGUMENT, "model %d: %.200s", k, reason);
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_model(const rs_ensemble& ensemble, int32_t model) {
+  if (model >= 0 && model < ensemble.models()) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "there is no model %d; they are 0 to %d", model, ensemble.models() - 1);
+}
+
+// Each model's own rows, where they have them.
+rs_status check_ranges(const rs_ensemble& ensemble, const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts) {
+  if (!first_rows != !row_counts) return fail(RS_INVALID_ARGUMENT, "first_rows and row_counts must both be null, or neither");
+  for (int32_t k = 0; first_rows && k < ensemble.models(); ++k) {
+    if (first_rows[k] < 0 || row_counts[k] < 1 || row_counts[k] > data.rows - first_rows[k]) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: rows %lld to %lld are not within the dataset's %lld", k,
+                  static_cast<long long>(first_rows[k]), static_cast<long long>(first_rows[k]) + static_cast<long long>(row_counts[k]) - 1,
+                  static_cast<long long>(data.rows));
+    }
+  }
+  return RS_OK;
+}
+
+bool same_order(const rs_fit& a, const rs_fit& b) {
+  return a.batch == b.batch && a.epochs == b.epochs && a.epoch == b.epoch && a.row == b.row && a.steps == b.steps &&
+         a.shuffle == b.shuffle && (!a.shuffle || a.seed == b.seed);
+}
+
+rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const rs_ensemble_run& run) {
+  if (run.exchange < RS_EXCHANGE_NEVER || run.exchange > RS_EXCHANGE_GRADIENT) {
+    return fail(RS_INVALID_ARGUMENT, "exchange %d is unknown", run.exchange);
+  }
+  if (run.exchange == RS_EXCHANGE_AVERAGE) {
+    if (run.exchange_every < 1) return fail(RS_INVALID_ARGUMENT, "exchange_every must be at least 1");
+    double total = 0;
+    for (int32_t k = 0; run.exchange_weights && k < ensemble.models(); ++k) {
+      const double weight = run.exchange_weights[k];
+      if (!(weight >= 0) || !std::isfinite(weight)) {
+        return fail(RS_INVALID_ARGUMENT, "exchange_weights: %g of model %d must be finite and at least 0", weight, k);
+      }
+      total += weight;
+    }
+    if (run.exchange_weights && !(total > 0)) return fail(RS_INVALID_ARGUMENT, "exchange_weights are all 0");
+  }
+  if (run.exchange != RS_EXCHANGE_GRADIENT) return RS_OK;
+  if (run.first_rows) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients share all rows; they have none of their own");
+  if (!ensemble.one_optimizer()) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients must have the same optimizer");
+  for (int32_t k = 1; k < ensemble.models(); ++k) {
+    if (!same_order(fits[0], fits[k])) {
+      return fail(RS_INVALID_ARGUMENT, "models that exchange gradients must do the same fit; that of model %d differs from that of model 0", k);
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const rs_fit* fits, const rs_ensemble_run* run) {
+  if (rs_status status = check_shape(ensemble, data)) return status;
+  if (!fits || !run) return fail(RS_INVALID_ARGUMENT, "fits and run must not be null");
+  if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts)) return status;
+  for (int32_t k = 0; k < ensemble.models(); ++k) {
+    rs_fit own = fits[k];
+    own.losses_capacity = own.losses ? 1 : 0;
+    if (rs_status status = check_fit(&own, *data)) return status;
+    if (rs_status status = check_scale(ensemble, own.target_scale)) return status;
+    if (run->row_counts && own.row >= run->row_counts[k]) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: the position is outside its rows", k);
+    }
+  }
+  if (run->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(ensemble, data->y.get(), data->rows)) return status;
+    if (rs_status status = check_weights(*data)) return status;
+  }
+  return check_exchange(ensemble, fits, *run);
+}
+
+}  // namespace
+
+rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** ensemble) {
+  if (!ensemble) return fail(RS_INVALID_ARGUMENT, "ensemble must not be null");
+  *ensemble = nullptr;
+  if (rs_status status = check_options(options)) return status;
+  return guarded("ensemble", [&] {
+    const rs_trainer_options& model = options->model;
+    rs::Network network(model.sizes, model.size_count, static_cast<rs_activation>(model.activation));
+    *ensemble = new rs::cpu::Ensemble(std::move(network), settings_of(model), *options);
+    return RS_OK;
+  });
+}
+
+void rs_ensemble_destroy(rs_ensemble* ensemble) { delete ensemble; }
+int32_t rs_ensemble_models(const rs_ensemble* ensemble) { return ensemble->models(); }
+int64_t rs_ensemble_parameter_count(const rs_ensemble* ensemble) { return ensemble->network().parameter_count; }
+
+rs_status rs_ensemble_init(rs_ensemble* ensemble, const uint64_t* seeds) {
+  if (!seeds) return fail(RS_INVALID_ARGUMENT, "seeds must not be null");
+  return guarded("init", [&] {
+    ensemble->initialize(seeds);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_get_parameters(rs_ensemble* ensemble, int32_t model, float* parameters, int64_t count) {
+  if (rs_status status = check_model(*ensemble, model)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
+  return guarded("get_parameters", [&] {
+    ensemble->get_parameters(model, parameters);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_set_parameters(rs_ensemble* ensemble, int32_t model, const float* parameters, int64_t count) {
+  if (rs_status status = check_model(*ensemble, model)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
+  return guarded("set_parameters", [&] {
+    ensemble->set_parameters(model, parameters);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr) {
+  if (!lr) return fail(RS_INVALID_ARGUMENT, "lr must not be null");
+  for (int32_t k = 0; k < ensemble->models(); ++k) {
+    if (!is_non_negative(lr[k])) return fail(RS_INVALID_ARGUMENT, "model %d: lr %g must be finite and at least 0", k, lr[k]);
+  }
+  ensemble->set_learning_rates(lr);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows) {
+  if (rs_status status = check_batch(*ensemble, x, y, rows)) return status;
+  return guarded("step", [&] {
+    ensemble->step(x, y, rows);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_losses(rs_ensemble* ensemble, double* losses) {
+  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  ensemble->losses(losses);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps) {
+  if (!steps) return fail(RS_INVALID_ARGUMENT, "steps must not be null");
+  ensemble->failures(steps);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run) {
+  if (rs_status status = check_fits(*ensemble, dataset, fits, run)) return status;
+  return guarded("fit", [&] {
+    ensemble->fit(*dataset, fits, *run);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
+                               const int64_t* row_counts, const float* target_scales, double* losses) {
+  if (rs_status status = check_shape(*ensemble, dataset)) return status;
+  if (rs_status status = check_ranges(*ensemble, *dataset, first_rows, row_counts)) return status;
+  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  if (rs_status status = check_targets(*ensemble, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
+  for (int32_t k = 0; target_scales && k < ensemble->models(); ++k) {
+    const float* own = target_scales + int64_t{k} * ensemble->network().outputs();
+    if (rs_status status = check_scale(*ensemble, own)) return status;
+  }
+  return guarded("evaluate", [&] {
+    ensemble->evaluate(*dataset, first_rows, row_counts, target_scales, losses);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_predict(rs_ensemble* ensemble, const float* x, int64_t rows, float* y) {
+  if (rows < 0) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 0", static_cast<long long>(rows));
+  if (rows > 0 && (!x || !y)) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  return guarded("predict", [&] {
+    ensemble->predict(x, rows, y);
     return RS_OK;
   });
 }

@@ -25,6 +25,8 @@ constexpr int64_t kPassShare = 1 << 18;
 // Ranks that need nothing of each other meet after so much work, in rows x parameters: some milliseconds.
 constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
+bool at_limit(const rs_fit& fit) { return fit.step_limit > 0 && fit.steps >= fit.step_limit; }
+
 }  // namespace
 
 Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads)
@@ -35,11 +37,8 @@ Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& 
       length_(gradient_length(network_.parameter_count)),
       optimizer_(optimizer, length_),
       parameters_(view(), small_),
-      gradient_(length_),
       unit_weights_(static_cast<size_t>(network_.outputs()), 1.0f),
-      last_loss_(std::numeric_limits<double>::quiet_NaN()) {
-  workspaces_.emplace_back(kernels_.workspace_length(view()));
-}
+      last_loss_(std::numeric_limits<double>::quiet_NaN()) {}
 
 NetworkView Trainer::view() const {
   return {network_.layers.data(), static_cast<int32_t>(network_.layers.size()), network_.activation,
@@ -66,7 +65,7 @@ double Trainer::mean(double sum, double weight) const {
 
 // What the rows weigh whose gradient was summed last.
 double Trainer::weight_of(int64_t rows, const float* sample_weights) const {
-  return sample_weights ? gradient_.get()[network_.parameter_count + 1] : static_cast<double>(rows);
+  return sample_weights ? scratch_.gradient.get()[network_.parameter_count + 1] : static_cast<double>(rows);
 }
 
 void Trainer::initialize(uint64_t seed) {
@@ -91,6 +90,26 @@ void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
   optimizer_.set_state(network_.parameter_count, moments, state);
 }
 
+void Trainer::copy_state(Trainer& other) {
+  const size_t bytes = static_cast<size_t>(length_) * sizeof(float);
+  std::memcpy(parameters_.change_flat(), other.parameters_.flat(), bytes);
+  if (optimizer_.m()) std::memcpy(optimizer_.m(), other.optimizer_.m(), bytes);
+  if (optimizer_.v()) std::memcpy(optimizer_.v(), other.optimizer_.v(), bytes);
+  optimizer_.set_progress(other.optimizer_.progress());
+  last_loss_ = other.last_loss_;
+  averaged_ = other.averaged_;
+  if (averaged_ > 0) {
+    average_.reserve(length_);
+    std::memcpy(average_.get(), other.average_.get(), bytes);
+  }
+}
+
+bool Trainer::fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const {
+  const bool one_rate =
+      fit.schedule.kind == RS_CONSTANT && fit.schedule.warmup_steps == 0 && (fit.lr_scale == 0 || fit.lr_scale == 1);
+  return !settings_.beyond_plain() && !data.weights.get() && fit.average.kind == RS_NO_AVERAGE && one_rate;
+}
+
 // ---- one step ----
 
 bool Trainer::takes_small_steps(int64_t rows) const {
@@ -103,12 +122,15 @@ const char* Trainer::path(int64_t batch) const {
 
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
+  scratch_.gradient.reserve(length_);
+  scratch_.workspaces[0].reserve(kernels_.workspace_length(view()));
   if (rows < kRowPathBatch) return;
   const Blocks blocks(rows, network_.parameter_count);
   if (blocks.count == 1) return;
-  block_gradients_.reserve(blocks.count * length_);
+  scratch_.block_gradients.reserve(blocks.count * length_);
   const size_t workers = static_cast<size_t>(std::min<int64_t>(threads_, blocks.count));
-  while (workspaces_.size() < workers) workspaces_.emplace_back(kernels_.workspace_length(view()));
+  if (scratch_.workspaces.size() < workers) scratch_.workspaces.resize(workers);
+  for (AlignedBuffer& own : scratch_.workspaces) own.reserve(kernels_.workspace_length(view()));
 }
 
 // Of the next step, whose batch begins at `first`.
@@ -119,17 +141,17 @@ Dropout Trainer::next_dropout(int64_t first) const {
   return {uint64_t{key[1]} << 32 | key[0], static_cast<uint32_t>(p * 0x1p32), static_cast<float>(1 / (1 - p)), first};
 }
 
-// gradient_ = the sum over the rows, then the sums of the loss and of the samples' weights.
+// scratch_.gradient = the sum over the rows, then the sums of the loss and of the samples' weights.
 void Trainer::sum_gradient(const Pass& p, const Rows& rows, int64_t count) {
   const Blocks blocks(count, network_.parameter_count);
   if (ranks_ && count >= kRowPathBatch && blocks.count > 1) return add_ranks(p, rows, blocks);
   work_alone_ += count * network_.parameter_count;
   if (count < kRowPathBatch) {
-    kernels_.row_gradient(p, rows, count, workspace(0), gradient_.get());
+    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
   if (blocks.count == 1) {
-    kernels_.block_gradient(p, rows, count, workspace(0), gradient_.get());
+    kernels_.block_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
   block_gradients(p, rows, blocks, 0, blocks.count);
@@ -141,14 +163,14 @@ int64_t Trainer::blocks_a_task(const Blocks& blocks) const {
   return std::max<int64_t>(1, kPassShare / (blocks.rows * network_.parameter_count));
 }
 
-// The gradients of blocks [begin, end), the first of them first in block_gradients_.
+// The gradients of blocks [begin, end), the first of them first in scratch_.block_gradients.
 void Trainer::block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end) {
   const int64_t share = blocks_a_task(blocks);
   ThreadPool::instance().run((end - begin + share - 1) / share, threads_, [&](int64_t task, int worker) {
     const int64_t first = begin + task * share, last = std::min(end, first + share);
     for (int64_t block = first; block < last; ++block) {
       const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
-      float* gradient = block_gradients_.get() + (block - begin) * length_;
+      float* gradient = scratch_.block_gradients.get() + (block - begin) * length_;
       kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), gradient);
     }
   });
@@ -157,8 +179,8 @@ void Trainer::block_gradients(const Pass& p, const Rows& rows, const Blocks& blo
 void Trainer::add_blocks(const Blocks& blocks) {
   const int64_t share = std::max<int64_t>(16, kUpdateShare / blocks.count / 16 * 16);
   ThreadPool::instance().run((length_ + share - 1) / share, threads_, [&](int64_t i, int) {
-    kernels_.add_blocks(block_gradients_.get(), length_, blocks.count, i * share,
-                        std::min(length_, (i + 1) * share), gradient_.get());
+    kernels_.add_blocks(scratch_.block_gradients.get(), length_, blocks.count, i * share,
+                        std::min(length_, (i + 1) * share), scratch_.gradient.get());
   });
 }
 
@@ -179,7 +201,7 @@ void Trainer::add_ranks(const Pass& p, const Rows& rows, const Blocks& blocks) {
   if (end > begin) block_gradients(p, rows, blocks, begin, end);
   const int64_t first_row = std::min(blocks.batch, blocks.first(begin)), end_row = std::min(blocks.batch, blocks.first(end));
   collective::GradientSum::Tally tally = {end_row - first_row, wants_stop()};
-  ranks_->run(block_gradients_.get(), length_, end - begin, tally, gradient_.get());
+  ranks_->run(scratch_.block_gradients.get(), length_, end - begin, tally, scratch_.gradient.get());
   if (tally.rows != blocks.batch) {
     throw collective::Failure(collective::Failure::kMismatch, collective::Failure::kNoRank,
                               "the ranks trained on " + std::to_string(tally.rows) + " rows of a batch of " +
@@ -205,7 +227,7 @@ int64_t Trainer::rows_to_meeting() const {
 
 // ---- one step, applied ----
 
-// Turns gradient_ into a mean, penalized and clipped; returns what it is still to be multiplied by. The norm is added
+// Turns the gradient into a mean, penalized and clipped; returns what it is still to be multiplied by. The norm is added
 // up in shares and an order that know no threads.
 float Trainer::shape_gradient(double scale) {
   constexpr double kEpsilon = 1e-6;  // as PyTorch has it
@@ -217,19 +239,19 @@ float Trainer::shape_gradient(double scale) {
   const float* parameters = parameters_.flat();
   ThreadPool::instance().run(shares, threads_, [&](int64_t i, int) {
     squares[static_cast<size_t>(i)] = kernels_.shape_gradient(
-        shape, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), parameters, gradient_.get());
+        shape, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), parameters, scratch_.gradient.get());
   });
   if (settings_.clip_norm == 0) return 1;
   const double norm = std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   return static_cast<float>(std::min(1.0, settings_.clip_norm / (norm + kEpsilon)));
 }
 
-// Turns gradient_ into a mean by `scale` and applies the optimizer.
+// Turns the gradient into a mean by `scale` and applies the optimizer.
 void Trainer::update(double scale) {
   const Update u = optimizer_.next_update(settings_.shapes_gradient() ? shape_gradient(scale) : scale);
   float* parameters = parameters_.change_flat();
   ThreadPool::instance().run((length_ + kUpdateShare - 1) / kUpdateShare, threads_, [&](int64_t i, int) {
-    kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), gradient_.get(), parameters,
+    kernels_.update(u, i * kUpdateShare, std::min(length_, (i + 1) * kUpdateShare), scratch_.gradient.get(), parameters,
                     optimizer_.m(), optimizer_.v());
   });
 }
@@ -247,7 +269,7 @@ rs_status Trainer::train(const Pass& settings, const Rows& rows, int64_t count, 
     p.dropout = &dropout;
   }
   sum_gradient(p, rows, count);
-  float* sums = gradient_.get() + network_.parameter_count;
+  float* sums = scratch_.gradient.get() + network_.parameter_count;
   const double weight = weight_of(count, p.sample_weights);
   last_loss_ = mean(sums[0], weight);
   if (!std::isfinite(sums[0]) || !std::isfinite(weight)) return RS_NON_FINITE;
@@ -306,8 +328,8 @@ double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gr
   prepare(rows);
   sum_gradient(pass(unit_weights_.data(), nullptr), {x, y, 0, nullptr}, rows);
   const float scale = static_cast<float>(mean(1, static_cast<double>(rows)));
-  for (int64_t i = 0; i < network_.parameter_count; ++i) gradient[i] = gradient_.get()[i] * scale;
-  return mean(gradient_.get()[network_.parameter_count], static_cast<double>(rows));
+  for (int64_t i = 0; i < network_.parameter_count; ++i) gradient[i] = scratch_.gradient.get()[i] * scale;
+  return mean(scratch_.gradient.get()[network_.parameter_count], static_cast<double>(rows));
 }
 
 // ---- many steps ----
@@ -326,7 +348,7 @@ bool Trainer::stops() {
 rs_status Trainer::fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const Pass& p,
                             const Schedule& schedule, Pause& pause) {
   const bool plain = !p.sample_weights && fit.average.kind != RS_EMA;
-  while (fit.row < data.rows) {
+  while (fit.row < data.rows && !at_limit(fit)) {
     const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
     int64_t taken = std::min(fit.batch, data.rows - fit.row);
     if (ranks_) ranks_->communicator().check();
@@ -335,6 +357,7 @@ rs_status Trainer::fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* 
       taken = std::min(fit.batch == 1 ? pause.rows_between_looks() : 1, data.rows - fit.row);
       taken = std::min(taken, schedule.steps_at_rate(fit.steps));
       if (ranks_) taken = std::min(taken, rows_to_meeting());
+      if (fit.step_limit > 0) taken = std::min(taken, fit.step_limit - fit.steps);
       int64_t steps = 0;
       const rs_status status = small_steps(rows, taken, p.loss_weights[0], &fit.epoch_loss_sum, &steps);
       fit.steps += steps;
@@ -374,7 +397,7 @@ rs_status Trainer::fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedul
   fit.losses_count = 0;
   fit.stopped = 0;
   stop_agreed_ = false;
-  while (fit.epoch < fit.epochs && !paused) {
+  while (fit.epoch < fit.epochs && !paused && !at_limit(fit)) {
     const Shuffle shuffle = fit.shuffle ? Shuffle(fit.seed, static_cast<uint64_t>(fit.epoch), data.rows) : Shuffle();
     const rs_status status = fit_rows(data, fit, fit.shuffle ? &shuffle : nullptr, p, schedule, pause);
     if (status != RS_OK) return status;
@@ -437,10 +460,10 @@ double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   const Pass p = pass(weights.data(), sample_weights);
   const double weight = sample_weights ? std::accumulate(sample_weights, sample_weights + data.rows, 0.0)
                                        : static_cast<double>(data.rows);
+  prepare(data.rows);
   if (data.rows < kRowPathBatch) {
     return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), weight);
   }
-  prepare(data.rows);
   const Blocks blocks(data.rows, network_.parameter_count);
   std::vector<double> sums(static_cast<size_t>(blocks.count));
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
@@ -454,11 +477,11 @@ void Trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
   if (rows < kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data(), nullptr);
+  prepare(rows);
   if (rows < kRowPathBatch) {
     kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);
     return;
   }
-  prepare(rows);
   const Blocks blocks(rows, network_.parameter_count);
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
     const Rows own = {x, nullptr, blocks.first(block), nullptr};

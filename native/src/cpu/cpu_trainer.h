@@ -19,6 +19,13 @@
 
 namespace rs::cpu {
 
+// Memory that a call needs and that holds nothing from one call to the next: trainers may take turns with it.
+struct Scratch {
+  AlignedBuffer gradient;
+  AlignedBuffer block_gradients;  // [blocks][length]
+  std::vector<AlignedBuffer> workspaces = std::vector<AlignedBuffer>(1);  // of each worker
+};
+
 class Trainer final : public rs_trainer {
  public:
   Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads);
@@ -45,6 +52,24 @@ class Trainer final : public rs_trainer {
   void set_average(const float* average, int64_t averaged) override;
   void swap_average() override;
 
+  // ---- for an ensemble, whose models share threads and memory ----
+
+  void set_threads(int threads) { threads_ = threads; }
+  void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
+
+  // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
+  bool fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const;
+
+  // Whether steps of `rows` rows run in the loop for small networks.
+  bool takes_small_steps(int64_t rows) const;
+
+  Optimizer& optimizer() { return optimizer_; }
+  float* change_parameters() { return parameters_.change_flat(); }
+  void set_last_loss(double loss) { last_loss_ = loss; }
+
+  // Takes over the parameters, their average and the optimizer's state of a trainer with the same settings.
+  void copy_state(Trainer& other);
+
  private:
   NetworkView view() const;
   Pass pass(const float* loss_weights, const float* sample_weights) const;
@@ -52,7 +77,6 @@ class Trainer final : public rs_trainer {
   double mean(double sum, double weight) const;
   double weight_of(int64_t rows, const float* sample_weights) const;
 
-  bool takes_small_steps(int64_t rows) const;
   void prepare(int64_t rows);
   Dropout next_dropout(int64_t first) const;
   void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
@@ -74,18 +98,16 @@ class Trainer final : public rs_trainer {
   rs_status fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedule& schedule);
   void add_to_average(double share);
 
-  float* workspace(int worker) { return workspaces_[static_cast<size_t>(worker)].get(); }
+  float* workspace(int worker) { return scratch_.workspaces[static_cast<size_t>(worker)].get(); }
 
   const Kernels& kernels_;
   const SmallNetwork* small_;  // null where there is none for this shape
-  const int threads_;
+  int threads_;
   const int64_t length_;  // of a gradient vector
   Optimizer optimizer_;
   Parameters parameters_;
-  AlignedBuffer gradient_;
-  AlignedBuffer block_gradients_;  // [blocks][length_]
-  std::vector<AlignedBuffer> workspaces_;  // of each worker
-  std::vector<float> unit_weights_;        // [outputs], all 1
+  Scratch scratch_;
+  std::vector<float> unit_weights_;  // [outputs], all 1
   double last_loss_;
   AlignedBuffer average_;  // [length_], of the parameters, where a fit keeps one
   int64_t averaged_ = 0;   // parameters it is of

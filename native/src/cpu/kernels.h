@@ -90,6 +90,59 @@ struct SmallNetwork {
   float (*train_batch)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight);
 };
 
+// Models of an ensemble that one call of the ensemble path trains side by side, and the most rows a step it takes.
+constexpr int kModelLanes = 16;
+constexpr int kRowPathRows = 7;
+
+// Models of one shape and one kind of optimizer, one a lane.
+struct ModelLanes {
+  NetworkView network;
+  float* parameters;    // [parameters][16], as m, v and gradient
+  float* m;             // the optimizer's state; never null
+  float* v;
+  float* gradient;      // scratch for steps of several rows
+  float* loss_weights;  // [outputs][16]
+
+  // Settings. What has no array is the same in all lanes.
+  rs_optimizer_kind kind;
+  bool plain;  // SGD without momentum or weight decay in any lane
+  bool any_momentum, nesterov;
+  double beta1, beta2, eps;
+  alignas(64) float lr[kModelLanes];
+  float momentum[kModelLanes];
+  float weight_decay[kModelLanes];
+  double exact_lr[kModelLanes];
+  double exact_weight_decay[kModelLanes];
+
+  // State. Masks have all bits set for yes, and none for no.
+  int32_t alive[kModelLanes];  // lanes that train; a loss that is not finite ends that
+  int32_t first[kModelLanes];  // lanes whose optimizer has not taken a step
+  double beta1_power[kModelLanes];
+  double beta2_power[kModelLanes];
+  double loss_sum[kModelLanes];  // each step's is added
+  float loss[kModelLanes];       // the loss sum of the last step
+  int64_t steps[kModelLanes];    // counts the steps applied
+
+  // Numbers of Adam's current step.
+  float step_size[kModelLanes];
+  float root_correction[kModelLanes];
+  float decay[kModelLanes];
+};
+
+// Rows for some steps of all lanes. A slot holds one row of each lane; a step takes `rows` slots.
+struct LaneTile {
+  const float* x;        // [*, inputs]
+  const float* y;        // [*, outputs]
+  const int64_t* index;  // rows of x and y: [slots] where shared, else [slots][16]
+  bool shared;           // all lanes have the same rows
+  int64_t steps;
+  int rows;                        // at most kRowPathRows
+  int32_t counts[kModelLanes];     // rows of each lane's step
+  bool ragged;                     // the counts of lanes that train differ; slots past a lane's count hold any row
+
+  __attribute__((always_inline)) int64_t slots() const { return steps * rows; }
+};
+
 struct Kernels {
   const char* name;
 
@@ -105,6 +158,13 @@ struct Kernels {
   void (*row_gradient)(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
   double (*row_loss)(const Pass&, const Rows&, int64_t count, float* workspace);
   void (*row_predict)(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
+
+  // Where rows [first, first + count) of `rows` lie in the dataset.
+  void (*find_rows)(const Rows&, int64_t first, int count, int64_t* index);
+
+  // The ensemble path: 16 models side by side. Its scratch memory, at a multiple of 64 bytes.
+  int64_t (*lane_workspace_length)(const NetworkView&);
+  void (*lane_steps)(ModelLanes&, const LaneTile&, float* workspace);
 
   // Null where there is none for this shape.
   const SmallNetwork* (*small_network)(const NetworkView&);

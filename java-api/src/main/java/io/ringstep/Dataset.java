@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -112,7 +113,7 @@ public final class Dataset implements AutoCloseable {
     return of(TableReader.readTraining(file, targets, targets.size()));
   }
 
-  private static Dataset of(Table table) {
+  static Dataset of(Table table) {
     return new Dataset(
         table.x(), table.y(), table.weights(), table.inputs(), table.outputs(), table.xNames(), table.yNames(),
         table.classNames(), null);
@@ -332,6 +333,27 @@ public final class Dataset implements AutoCloseable {
                 return null;
               });
           copy.handle.release();
+          return copy;
+        });
+  }
+
+  /** A copy with these of the rows, in this order. */
+  Dataset inOrder(long[] order) {
+    return pick(order);
+  }
+
+  /** A copy whose rows {@code change} may change, and which then counts as standardized by {@code standardizer}. */
+  Dataset changed(BiConsumer<FloatBuffer, FloatBuffer> change, Standardizer standardizer) {
+    return read(
+        (x, y) -> {
+          Dataset copy = copy(x, y, null, standardizer);
+          copy.buffers(
+              copy.acquire(),
+              (ownX, ownY) -> {
+                change.accept(ownX, ownY);
+                return null;
+              });
+          copy.release();
           return copy;
         });
   }

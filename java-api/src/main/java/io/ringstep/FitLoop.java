@@ -81,7 +81,7 @@ final class FitLoop {
     }
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.seconds(SLICE_SECONDS).losses(sliceLosses);
-    settings(state);
+    settings(fit, state);
     int lossesPerSlice = losses.length;
     Engine.rs_trainer_stop(trainer, 0);
     checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
@@ -108,7 +108,8 @@ final class FitLoop {
         Duration.ofNanos(System.nanoTime() - start), monitor.validationLosses(), monitor.bestEpoch(), stoppedEarly);
   }
 
-  private void settings(rs_fit state) {
+  /** What the engine is told of schedules and averages. */
+  static void settings(Fit fit, rs_fit state) {
     Schedule schedule = fit.schedule();
     // The engine knows no plateau: there the rate is constant but for lr_scale.
     int kind = schedule.kind() == Schedule.Kind.PLATEAU ? Engine.RS_CONSTANT : schedule.kind().ordinal();

@@ -244,6 +244,18 @@ public final class Model {
         data.classNames().isEmpty() ? classNames : data.classNames());
   }
 
+  /** The same after training on group {@code g} of {@code data}. */
+  Model withSource(GroupedDataset data, int g) {
+    return new Model(
+        network,
+        parameters,
+        data.standardizer(g).orElse(null),
+        data.inputNames().isEmpty() ? inputNames : data.inputNames(),
+        data.targetNames().isEmpty() ? targetNames : data.targetNames(),
+        loss,
+        classNames);
+  }
+
   private static void requireLength(String what, int actual, int needed) {
     if (actual != needed) {
       throw new IllegalArgumentException(what + ": " + actual + " where " + needed + " are needed");

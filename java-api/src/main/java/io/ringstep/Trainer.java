@@ -463,7 +463,7 @@ public final class Trainer implements AutoCloseable {
     return buffer.remaining() > 256 && buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
   }
 
-  private static rs_optimizer settings(Optimizer optimizer, rs_optimizer settings) {
+  static rs_optimizer settings(Optimizer optimizer, rs_optimizer settings) {
     settings.lr(optimizer.learningRate());
     if (optimizer instanceof Sgd sgd) {
       return settings

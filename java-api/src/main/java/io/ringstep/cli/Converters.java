@@ -4,6 +4,7 @@ import io.ringstep.Activation;
 import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Encoding;
+import io.ringstep.Exchange;
 import io.ringstep.Loss;
 import io.ringstep.Network;
 import java.util.Arrays;
@@ -36,6 +37,7 @@ final class Converters {
         .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))
         .registerConverter(Communicator.Reduction.class, text -> word(text, Communicator.Reduction.values()))
         .registerConverter(Network.class, Converters::network)
+        .registerConverter(Exchange.class, text -> explained(() -> Exchange.parse(text)))
         .registerConverter(Device.class, Converters::device);
   }
 

@@ -28,6 +28,14 @@ final class DataOptions {
   List<String> targets = List.of();
 
   @Option(
+      names = "--group-by",
+      paramLabel = "COLUMN",
+      description =
+          "Train a model for each group of rows that have the same text in this column of a CSV file, all at once;"
+              + " --standardize then goes by group. All are saved in one file, of which predict picks each row's model.")
+  String groupBy;
+
+  @Option(
       names = "--standardize",
       description =
           "Train with every column at mean 0 and standard deviation 1; the model file keeps how, and"

@@ -3,7 +3,9 @@ package io.ringstep.cli;
 import de.siegmar.fastcsv.writer.CsvWriter;
 import de.siegmar.fastcsv.writer.LineDelimiter;
 import io.ringstep.Loss;
+import io.ringstep.GroupedModels;
 import io.ringstep.Model;
+import io.ringstep.internal.files.GroupedTable;
 import io.ringstep.internal.files.Table;
 import io.ringstep.internal.files.Tensor;
 import java.io.IOException;
@@ -21,12 +23,25 @@ final class Predictions {
   private static final int BLOCK = 1 << 15;
 
   private final List<Model> models;
+  private final GroupedModels grouped;
+  private final List<String> groups;
   private final Table rows;
   private final int outputs;
   private final boolean overClasses;
 
   Predictions(List<Model> models, Table rows) {
+    this(models, rows, null, null);
+  }
+
+  /** Every row by the model of its group. */
+  Predictions(GroupedModels grouped, GroupedTable rows) {
+    this(grouped.models().subList(0, 1), rows.table(), grouped, rows.groups());
+  }
+
+  private Predictions(List<Model> models, Table rows, GroupedModels grouped, List<String> groups) {
     this.models = models;
+    this.grouped = grouped;
+    this.groups = groups;
     this.rows = rows;
     this.outputs = models.get(0).network().outputs();
     this.overClasses = models.get(0).loss().kind() == Loss.Kind.CROSS_ENTROPY;
@@ -70,6 +85,9 @@ final class Predictions {
     int count = (int) Math.min(BLOCK, rows.rows() - first);
     float[] x = new float[count * rows.inputs()];
     rows.x().get((int) first * rows.inputs(), x);
+    if (grouped != null) {
+      return new float[][] {grouped.predict(x, groups.subList((int) first, (int) first + count))};
+    }
     return models.stream().map(model -> model.predict(x)).toArray(float[][]::new);
   }
 

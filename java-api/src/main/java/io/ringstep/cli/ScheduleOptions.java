@@ -73,6 +73,11 @@ final class ScheduleOptions {
     Checks.require(ema == null || swa == null, "--ema and --swa exclude each other; give one");
   }
 
+  /** Neither a plateau nor an average of weights. */
+  boolean suitsEnsembles() {
+    return kind != Kind.PLATEAU && ema == null && swa == null;
+  }
+
   Fit applyTo(Fit fit) {
     Fit scheduled = fit.schedule(schedule());
     if (ema != null) {

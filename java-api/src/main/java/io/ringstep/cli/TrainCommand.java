@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Fit;
+import io.ringstep.Loss;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 
@@ -61,12 +62,20 @@ final class TrainCommand implements Action {
   @Override
   public int run(Console console) throws Exception {
     requireValid();
+    if (data.groupBy != null) {
+      return new GroupedRun(this, console).run();
+    }
     return new TrainingRun(this, console).run();
   }
 
   /** What the user left open: the bundled table has settings that suit it. */
   Defaults defaults() {
     return data.file == null ? DiabetesExample.DEFAULTS : Defaults.GENERAL;
+  }
+
+  /** Whether an ensemble can do it; what needs a look at every epoch is a trainer's. */
+  boolean trainsTogether() {
+    return models() > 1 && !validation.isAskedFor() && loss.dropout == 0 && schedule.suitsEnsembles();
   }
 
   boolean standardize() {
@@ -86,6 +95,16 @@ final class TrainCommand implements Action {
     output.requireValid(models(), data.file);
     Checks.require(
         data.file != null || validation.file == null, "--validation goes with --data; give both, or --validation-split");
+    if (data.groupBy != null) {
+      Checks.require(data.file != null, "--group-by goes with --data; give both");
+      Checks.require(loop.models == 1, "--group-by trains one model a group; leave --models out");
+      Checks.require(network.init.isEmpty(), "--group-by starts from random weights; leave --init out");
+      Checks.require(
+          !validation.isAskedFor() && schedule.suitsEnsembles() && loss.dropout == 0 && loss.weights == null
+              && (loss.kind == null || loss.kind == Loss.Kind.MSE),
+          "--group-by goes with none of --validation, --folds, --ema, --swa, plateau, --dropout, --weights and --loss");
+      Checks.require(output.save.size() <= 1, "--save of --group-by names one file, which holds all models");
+    }
     Checks.require(data.file != null || loss.weights == null, "--weights goes with --data; give both");
   }
 

@@ -108,6 +108,57 @@ public final class TableReader {
     };
   }
 
+  /**
+   * Reads inputs and targets of a CSV file whose column {@code group} names every row's group.
+   *
+   * @param targets as of {@link #readTraining}
+   * @param outputs as of {@link #readTraining}
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed, or is not CSV
+   */
+  public static GroupedTable readGrouped(Path file, String group, List<String> targets, int outputs) {
+    requireTargets(targets, outputs);
+    if (targets.contains(group)) {
+      throw new IllegalArgumentException("column '" + group + "' cannot be both a target and the group");
+    }
+    CsvFile.Labelled csv = labelled(file, group);
+    return new GroupedTable(split(without(group, csv.csv(), file), targets, outputs, null, List.of()), csv.labels());
+  }
+
+  /**
+   * Reads inputs alone of a CSV file whose column {@code group} names every row's group.
+   *
+   * @param featureNames as of {@link #readFeatures}
+   * @param inputs as of {@link #readFeatures}
+   * @param outputs as of {@link #readFeatures}
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed, or is not CSV
+   */
+  public static GroupedTable readGroupedFeatures(
+      Path file, String group, List<String> featureNames, int inputs, int outputs) {
+    CsvFile.Labelled labelled = labelled(file, group);
+    Columns csv = without(group, labelled.csv(), file);
+    int[] x = featureNames.isEmpty() ? firstColumns(csv, inputs, outputs) : csv.indexes(featureNames);
+    return new GroupedTable(features(csv, x), labelled.labels());
+  }
+
+  private static CsvFile.Labelled labelled(Path file, String group) {
+    Source source = new Source(file);
+    if (FileFormat.of(source) != FileFormat.CSV) {
+      throw source.invalid("has no column names to find the group by; use a CSV file");
+    }
+    return CsvFile.readLabelled(file, group);
+  }
+
+  /** The columns but one. */
+  private static Columns without(String name, CsvFile csv, Path file) {
+    Source source = new Source(file);
+    Columns all = Columns.of(csv, source);
+    int[] kept = IntStream.range(0, all.width()).filter(column -> !csv.names().get(column).equals(name)).toArray();
+    if (kept.length == 0) {
+      throw source.invalid("has no column but " + Source.quote(name) + ", which names the groups; add inputs and targets");
+    }
+    return all.choose(kept);
+  }
+
   private static void requireTargets(List<String> targets, int outputs) {
     if (targets.isEmpty() && outputs < 1) {
       throw new IllegalArgumentException("outputs must be at least 1, but is " + outputs);
