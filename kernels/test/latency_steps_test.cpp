@@ -151,22 +151,30 @@ Array random_parameters(const FusedCase& c, uint64_t seed) {
 
 // ---- tests ----
 
+void check_gradient(const FusedCase& c, const Rows& rows, int64_t batch, int64_t count) {
+  const Array g = gradient(c, c.parameters, rows, batch, count);
+  const test::Errors errors(g.get(), c.reference(rows, count, kLossWeight));
+  CHECK(errors.gradient <= 2e-6 && errors.loss <= 2e-6,
+        "errors %g and %g, %d inputs, %d hidden, activation %d, batch %d, %d rows", errors.gradient, errors.loss,
+        c.inputs, c.hidden, int(c.network.activation), int(batch), int(count));
+  for (int64_t i = c.network.parameter_count + 1; i < c.length(); ++i) CHECK(g[i] == 0, "padding %d", int(i));
+}
+
 void check_gradients() {
+  const rs::Shuffle shuffle(3, 4, 1100);
   for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
-    for (const auto& [inputs, hidden] : {std::pair<int, int>{10, 20}, {1, 1}, {3, 7}, {4, 31}, {10, 21}, {16, 32}}) {
-      const FusedCase c(inputs, hidden, static_cast<rs_activation>(activation), 1100, static_cast<uint64_t>(hidden));
-      const rs::Shuffle shuffle(3, 4, 1100);
-      for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127}, {256, 129},
-                                        {257, 257}, {700, 700}, {1024, 5}}) {
-        for (const Rows& rows : {c.in_order(17), c.shuffled(17, shuffle)}) {
-          const Array g = gradient(c, c.parameters, rows, batch, count);
-          const test::Errors errors(g.get(), c.reference(rows, count, kLossWeight));
-          CHECK(errors.gradient <= 2e-6 && errors.loss <= 2e-6,
-                "errors %g and %g, %d inputs, %d hidden, activation %d, batch %d", errors.gradient, errors.loss, inputs,
-                hidden, activation, int(count));
-          for (int64_t i = c.network.parameter_count + 1; i < c.length(); ++i) CHECK(g[i] == 0, "padding %d", int(i));
-        }
-      }
+    const auto a = static_cast<rs_activation>(activation);
+    const FusedCase seed(10, 20, a, 1100, 1);
+    for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127}, {256, 129},
+                                       {257, 257}, {1024, 1024}, {1024, 5}}) {
+      check_gradient(seed, seed.in_order(17), batch, count);
+      check_gradient(seed, seed.shuffled(17, shuffle), batch, count);
+    }
+    for (const auto& [inputs, hidden] : {std::pair<int, int>{1, 1}, {3, 7}, {4, 31}, {10, 21}, {16, 32}}) {
+      const FusedCase c(inputs, hidden, a, 300, static_cast<uint64_t>(hidden));
+      check_gradient(c, c.in_order(17), 1, 1);
+      check_gradient(c, c.in_order(17), 33, 33);
+      check_gradient(c, c.in_order(17), 300, 263);
     }
   }
 }
@@ -265,25 +273,25 @@ void check_divergence(int64_t batch) {
 }
 
 // The host's word ends a launch early; the next one goes on from there.
-void check_stop(int64_t batch) {
+void check_stop(int64_t batch, size_t count, int steps) {
   const FusedCase c(4, 8, RS_RELU, 100, 10);
-  const std::vector<LatencyModel> settings(5, model_of(0.001f, 2, 0, 100));
+  const std::vector<LatencyModel> settings(count, model_of(0.001f, 2, 0, 100));
   Models models(c, true, batch, settings);
-  for (size_t m = 0; m < 5; ++m) models.start(m, c.parameters);
+  for (size_t m = 0; m < count; ++m) models.start(m, c.parameters);
   models.losses_capacity = 100000;
   const int32_t stop = 1;
-  models.steps(1500, &stop);
+  models.steps(steps, &stop);
   for (const LatencyModel& model : models.models) {
-    CHECK(model.steps > 0 && model.steps < 1100, "%d steps", int(model.steps));
+    CHECK(model.steps > 0 && model.steps < steps, "%d steps", int(model.steps));
   }
   const int64_t taken = models.models[0].steps;
   const int32_t go = 0;
-  models.steps(static_cast<int>(1500 - taken), &go);
+  models.steps(static_cast<int>(steps - taken), &go);
   Models whole(c, true, batch, settings);
-  for (size_t m = 0; m < 5; ++m) whole.start(m, c.parameters);
+  for (size_t m = 0; m < count; ++m) whole.start(m, c.parameters);
   whole.losses_capacity = 100000;
-  whole.steps(1500);
-  CHECK(models.models[0].steps == 1500 && whole.parameters.same_bits(models.parameters), "after a stop");
+  whole.steps(steps);
+  CHECK(models.models[0].steps == steps && whole.parameters.same_bits(models.parameters), "after a stop");
 }
 
 }  // namespace
@@ -294,8 +302,9 @@ int main() {
   for (const int64_t batch : {1, 10}) {
     check_alone(batch);
     check_divergence(batch);
-    check_stop(batch == 1 ? 1 : 50);
   }
+  check_stop(1, 5, 1500);
+  check_stop(50, 2, 300);
   printf("latency_steps: all as expected\n");
   return 0;
 }

@@ -22,6 +22,6 @@ struct FusedShape {
 
 // Inputs and hidden units that the kernels have room for, the smallest first. A network takes the first that it
 // fits into.
-#define RS_FUSED_SHAPES(X) X(4, 8) X(10, 8) X(4, 32) X(10, 20) X(10, 32) X(16, 32)
+#define RS_FUSED_SHAPES(X) X(4, 8) X(4, 32) X(10, 20) X(16, 32)
 
 }  // namespace rs::gpu

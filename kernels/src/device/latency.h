@@ -14,7 +14,7 @@ void latency_steps(const LatencySteps& task, cudaStream_t stream) {
     const dim3 grid(static_cast<unsigned>((task.models + kModels - 1) / kModels));
     simt::launch(latency_one_kernel<Shape, A>, grid, dim3(32), 0, stream, task);
   } else {
-    const dim3 grid(static_cast<unsigned>(task.models)), block(static_cast<unsigned>(latency_threads(task.batch)));
+    const dim3 grid(static_cast<unsigned>(task.models)), block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
     simt::launch(latency_batch_kernel<Shape, A>, grid, block, 0, stream, task);
   }
 }
@@ -24,7 +24,7 @@ void latency_gradient(const LatencyGradient& task, cudaStream_t stream) {
   if (task.batch == 1) {
     simt::launch(latency_gradient_one_kernel<Shape, A>, dim3(1), dim3(32), 0, stream, task);
   } else {
-    const dim3 block(static_cast<unsigned>(latency_threads(task.batch)));
+    const dim3 block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
     simt::launch(latency_gradient_batch_kernel<Shape, A>, dim3(1), block, 0, stream, task);
   }
 }

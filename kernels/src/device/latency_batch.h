@@ -13,7 +13,8 @@
 // it adds up. Two barriers a step: sums are written, parameters are updated.
 //
 // Batches of up to 128 rows take 128 threads, larger ones 256: two warps for each scheduler, to fill each other's
-// waits. That leaves 255 registers a thread, of which 168 to 192 are taken.
+// waits (with one lane a sample, 128 are as many as a tile has rows). Either leaves 255 registers a thread: two thread
+// blocks of 128 fit on a multiprocessor.
 //
 // Rows come in tiles of 128, double-buffered; the copy runs one tile ahead of the work, over the ends of steps and
 // epochs.
@@ -31,7 +32,11 @@ namespace rs::gpu {
 
 constexpr int kLatencyThreads = 256, kLatencyTile = 128;
 
-inline int latency_threads(int64_t batch) { return batch <= 128 ? 128 : kLatencyThreads; }
+// No more groups than a tile has rows.
+template <typename Shape>
+int latency_threads(int64_t batch) {
+  return batch <= 128 || Shape::kLanes == 1 ? 128 : kLatencyThreads;
+}
 
 // A thread block at work on one model's batch.
 template <typename Shape, rs_activation A>
@@ -40,6 +45,7 @@ struct BatchWorker {
   using At = ListOf<kInputs, kUnits>;
   static constexpr int kList = At::template kLength<32 / kLanes>, kGroupList = kLanes * kList;
   static constexpr int kWarps = kLatencyThreads / 32;
+  static_assert(kLatencyThreads / 2 <= kLatencyTile, "a round of the groups fits into a tile, see latency_threads");
 
   struct Shared {
     alignas(16) float x[2][kLatencyTile * kInputs];
@@ -52,6 +58,7 @@ struct BatchWorker {
   Shared& shared;
   SmallLayout layout;
   int thread, threads, lane, groups;
+  unsigned owned;  // bit k: whether place thread + k threads of a group's sums stands for a parameter
   LaneGradient<kInputs, kUnits, A, false> gradient;
 
   __device__ __forceinline__ BatchWorker(Shared& shared, SmallLayout layout)
@@ -60,7 +67,10 @@ struct BatchWorker {
         thread(static_cast<int>(threadIdx.x)),
         threads(static_cast<int>(blockDim.x)),
         lane(thread % kLanes),
-        groups(threads / kLanes) {}
+        groups(threads / kLanes),
+        owned(0) {
+    for (int k = 0, i = thread; i < kGroupList; ++k, i += threads) owned |= unsigned{parameter_at(i) >= 0} << k;
+  }
 
   // The parameter that place i of a group's sums stands for, or -1.
   __device__ __forceinline__ int parameter_at(int i) const {
@@ -225,10 +235,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     failed = !(loss < __uint_as_float(0x7F800000));
     if (failed) break;  // all threads: the loss is the same sum to each
     const float descent = -model.lr, scale = 1.0f / static_cast<float>(rows);
-    for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) {
-      if (worker.parameter_at(i) >= 0) {
-        shared.parameters[i] = fmaf(descent, worker.sum(i) * scale, shared.parameters[i]);
-      }
+    for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
+      if (worker.owned >> k & 1) shared.parameters[i] = fmaf(descent, worker.sum(i) * scale, shared.parameters[i]);
     }
     --left;
     row += rows;

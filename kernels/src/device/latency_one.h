@@ -94,7 +94,7 @@ template <typename Shape, rs_activation A>
 __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps task) {
   constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
   constexpr int kModels = 32 / kModelLanes, kChunk = 16, kRow = (kInputs + 4) / 4 * 4, kLooks = 32;
-  // Each model's chunk starts 4 banks after the last one's; one row more, as the next is read ahead.
+  // Padded so that the four models' rows lie in different banks; one row more, as the next is read ahead.
   __shared__ __align__(16) float chunks[2][kModels][(kChunk + 1) * kRow + 4 - kRow % 8];
   __shared__ StoredShuffle shuffles[kModels];
 

@@ -7,13 +7,17 @@
 
 namespace rs::gpu {
 
-// Starts to copy a row to shared memory, in the largest pieces that all rows are aligned to.
+// Starts to copy a row to shared memory, in the largest pieces that all rows are aligned to. Loops of the number of
+// inputs, here and below, are not unrolled: that would be most of a kernel's code, and seldom run.
 __device__ __forceinline__ void copy_row(const float* from, int inputs, float* to, int room) {
   if (inputs % 4 == 0 && room % 4 == 0) {
+#pragma unroll 1
     for (int i = 0; i < inputs; i += 4) copy_async<16>(to + i, from + i);
   } else if (inputs % 2 == 0 && room % 2 == 0) {
+#pragma unroll 1
     for (int i = 0; i < inputs; i += 2) copy_async<8>(to + i, from + i);
   } else {
+#pragma unroll 1
     for (int i = 0; i < inputs; ++i) copy_async<4>(to + i, from + i);
   }
 }
@@ -24,6 +28,7 @@ __device__ __forceinline__ void copy_row(const float* from, int inputs, float* t
 template <int kInputs>
 __device__ __forceinline__ void copy_rows(const Rows& rows, int64_t origin, int inputs, int64_t first, int count,
                                           int room, float* x, float* y) {
+#pragma unroll 1
   for (int r = static_cast<int>(threadIdx.x); r < room; r += static_cast<int>(blockDim.x)) {
     const bool some = r < count;
     if (some) {
@@ -33,6 +38,7 @@ __device__ __forceinline__ void copy_rows(const Rows& rows, int64_t origin, int 
     } else {
       y[r] = 0;
     }
+#pragma unroll 1
     for (int i = some ? inputs : 0; i < kInputs; ++i) x[r * kInputs + i] = 0;
   }
 }
