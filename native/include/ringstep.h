@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Compare with rs_abi_version() before any other call: they differ when header and library do. */
-#define RS_ABI_VERSION 3
+#define RS_ABI_VERSION 4
 
 typedef enum rs_status {
   RS_OK = 0,
@@ -41,7 +41,14 @@ typedef enum rs_status {
   RS_INTERNAL = 4,         /* a defect in the engine */
   RS_CUDA = 16,            /* a GPU could not do it, or there is none; the handle is as before */
   RS_CUDA_OUT_OF_MEMORY = 17, /* a GPU has too little memory free; nothing was done, the handle is as before */
-  RS_CUDA_FATAL = 18       /* the GPU's context is lost: no call on it will succeed again in this process */
+  RS_CUDA_FATAL = 18,      /* the GPU's context is lost: no call on it will succeed again in this process */
+  /* With other ranks; rs_last_error_rank() is the one to blame. The communicator fails from then on, and parameters
+   * are those of the last step that was applied. */
+  RS_COLLECTIVE_TIMEOUT = 32,  /* a rank did not arrive within the deadline */
+  RS_COLLECTIVE_RANK_LOST = 33, /* a rank died, left or lost its connection */
+  RS_COLLECTIVE_MISMATCH = 34, /* the ranks do not do the same */
+  RS_COLLECTIVE_ABORTED = 35,  /* rs_communicator_abort was called, on this rank or on another */
+  RS_COLLECTIVE_FAILED = 36    /* the library underneath failed, or is not there */
 } rs_status;
 
 typedef enum rs_activation {
@@ -108,10 +115,20 @@ typedef struct rs_fit {
   /* Results of this call. */
   int64_t losses_count; /* epochs that ended in this call */
   int32_t done;         /* 1 once all epochs are done */
+  int32_t stopped;      /* 1 where it ended because of rs_trainer_stop, on this rank or on another */
 } rs_fit;
+
+/* What an optimizer remembers beside its moments, for checkpoints. */
+typedef struct rs_optimizer_state {
+  int64_t steps;      /* since the parameters were last set; at least 0 */
+  double beta1_power; /* Adam, AdamW: beta1^steps, as the product it was built up as; from 0 to 1 */
+  double beta2_power; /* likewise of beta2 */
+} rs_optimizer_state;
 
 typedef struct rs_dataset rs_dataset;
 typedef struct rs_trainer rs_trainer;
+typedef struct rs_communicator rs_communicator;
+typedef struct rs_tcp_listener rs_tcp_listener;
 
 /* ---- the library ---- */
 
@@ -168,6 +185,19 @@ RS_API rs_status rs_trainer_set_parameters(rs_trainer* trainer, const float* par
 /* From the next step on; the optimizer's state is kept. */
 RS_API rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr);
 
+/* Length of the optimizer's moments: 0 for SGD without momentum; rs_trainer_parameter_count for SGD with
+ * momentum, whose buffer b it is; twice that for Adam and AdamW, the mean gradient m before the mean squared
+ * gradient v, each in the layout of the parameters. */
+RS_API int64_t rs_trainer_state_count(const rs_trainer* trainer);
+
+/* The optimizer's state. With the parameters it is all that the next step depends on: set both, the
+ * parameters first as they forget the state, and training goes on with the same bits. `count` must be
+ * rs_trainer_state_count; `moments` may be null if that is 0. */
+RS_API rs_status rs_trainer_get_state(const rs_trainer* trainer, float* moments, int64_t count,
+                                      rs_optimizer_state* state);
+RS_API rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_t count,
+                                      const rs_optimizer_state* state);
+
 /* One step on x [rows, inputs] and y [rows, outputs]; rows >= 1. A non-finite loss gives
  * RS_NON_FINITE and changes nothing. */
 RS_API rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows);
@@ -190,8 +220,75 @@ RS_API rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* data
 /* y [rows, outputs] = the network's answer to x [rows, inputs]; rows >= 0. */
 RS_API rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, float* y);
 
+/* Ends a fit under way, on all ranks after the same step; from any thread. It holds until it is taken back with
+ * stop = 0. */
+RS_API void rs_trainer_stop(rs_trainer* trainer, int32_t stop);
+
 /* The order in which a shuffled epoch visits the rows: order[i] for i in [0, rows). */
 RS_API rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order);
+
+/* ---- ranks: trainers of one network on several threads, processes or hosts ---- */
+
+/* How gradients are summed across ranks. Exactly: the parameters have the same bits for any number of ranks. As
+ * floats: fewer bytes travel, but the bits depend on the number of ranks. */
+typedef enum rs_reduce { RS_REDUCE_EXACT = 0, RS_REDUCE_FLOAT = 1 } rs_reduce;
+
+typedef enum rs_element { RS_FLOAT32_SUM = 0, RS_FLOAT64_SUM = 1, RS_INT64_SUM = 2 } rs_element;
+
+/* The rank that the last failing call of this thread found to blame; -1 where there is none. */
+RS_API int32_t rs_last_error_rank(void);
+
+/* Communicators of `size` threads of this process: communicators[r] is for the thread of rank r. */
+RS_API rs_status rs_local_communicators_create(int32_t size, double deadline_seconds, rs_communicator** communicators);
+
+/* Listens for other ranks on a port of the system's choice, at a numeric address of this host. */
+RS_API rs_status rs_tcp_listener_create(const char* host, rs_tcp_listener** listener);
+RS_API int32_t rs_tcp_listener_port(const rs_tcp_listener* listener);
+RS_API void rs_tcp_listener_destroy(rs_tcp_listener* listener); /* null is allowed */
+
+/* Connects the ranks by TCP, and returns when this one has all of its connections. `addresses` is where each rank
+ * listens, in their order, one "host port" a line, the host numeric. Only who knows `key`, of key_bytes bytes, can
+ * take part. */
+RS_API rs_status rs_tcp_communicator_create(const rs_tcp_listener* listener, int32_t rank, int32_t size,
+                                            const char* addresses, const void* key, int64_t key_bytes,
+                                            double deadline_seconds, rs_communicator** communicator);
+
+/* The ranks of MPI's world, where mpirun or the like has started this process. Open MPI's or MPICH's library is
+ * loaded by the first of these calls, and MPI initialized unless it is; once a process. */
+RS_API rs_status rs_mpi_communicator_create(double deadline_seconds, rs_communicator** communicator);
+RS_API const char* rs_mpi_version(void); /* of the library that would be used; empty, and rs_last_error() says why, if none */
+
+/* NCCL, for ranks that are GPUs: loaded from `file`, or where it is null from what RINGSTEP_NCCL_LIBRARY names, or
+ * else from where the system's loader finds libnccl.so.2. Once a process; needs no GPU. */
+RS_API rs_status rs_nccl_load(const char* file);
+RS_API rs_status rs_nccl_version(int32_t* version); /* 23007 for 2.30.7; loads it where that was not done */
+RS_API rs_status rs_nccl_unique_id(void* id);       /* [128] bytes: made by one rank, needed by all */
+
+RS_API const char* rs_communicator_name(const rs_communicator* communicator); /* "local", "tcp" or "mpi" */
+RS_API int32_t rs_communicator_rank(const rs_communicator* communicator);
+RS_API int32_t rs_communicator_size(const rs_communicator* communicator);
+
+/* values[i] = the sum over ranks, the same bits on every rank; `element` is an rs_element. */
+RS_API rs_status rs_communicator_all_reduce(rs_communicator* communicator, void* values, int64_t count, int32_t element);
+RS_API rs_status rs_communicator_all_reduce_floats(rs_communicator* communicator, float* values, int64_t count);
+RS_API rs_status rs_communicator_broadcast(rs_communicator* communicator, void* bytes, int64_t count, int32_t root);
+RS_API rs_status rs_communicator_barrier(rs_communicator* communicator);
+
+/* Ends an operation under way and all later ones, on this rank and, as soon as they hear of it, on the others. From
+ * any thread; waits for nobody. The first reason counts. */
+RS_API void rs_communicator_abort(rs_communicator* communicator, int32_t culprit, const char* reason);
+
+/* Leaves the others, and frees everything; no trainer may use it any more. Null is allowed. */
+RS_API void rs_communicator_destroy(rs_communicator* communicator);
+
+/* From the next step on the trainer is one of the communicator's ranks; null makes it alone again. The communicator
+ * must outlive that.
+ *
+ * All ranks make the same calls on their trainers, with the same data: every one has all rows, and shares of a batch
+ * are the library's business. Batches of at least two blocks of 64 rows are shared out, by blocks; the gradients are
+ * summed. What is smaller is computed by every rank, to the same bits, which is quicker than to ask others. evaluate
+ * and predict are each rank's own. */
+RS_API rs_status rs_trainer_set_communicator(rs_trainer* trainer, rs_communicator* communicator, int32_t reduce);
 
 #ifdef __cplusplus
 }

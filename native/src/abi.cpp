@@ -8,8 +8,13 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <new>
+#include <sstream>
 
 #include "backend.h"
+#include "collective/local.h"
+#include "collective/mpi.h"
+#include "collective/nccl_library.h"
+#include "collective/tcp.h"
 #include "cpu/kernels.h"
 #include "cpu/cpu_trainer.h"
 #include "dataset.h"
@@ -29,6 +34,18 @@ __attribute__((format(printf, 2, 3))) rs_status fail(rs_status status, const cha
   return status;
 }
 
+thread_local int32_t last_error_rank = rs::collective::Failure::kNoRank;
+
+rs_status status_of(const rs::collective::Failure& failure) {
+  switch (failure.kind) {
+    case rs::collective::Failure::kTimeout: return RS_COLLECTIVE_TIMEOUT;
+    case rs::collective::Failure::kRankLost: return RS_COLLECTIVE_RANK_LOST;
+    case rs::collective::Failure::kMismatch: return RS_COLLECTIVE_MISMATCH;
+    case rs::collective::Failure::kAborted: return RS_COLLECTIVE_ABORTED;
+    default: return RS_COLLECTIVE_FAILED;
+  }
+}
+
 // Runs f, which returns a status.
 template <typename F>
 rs_status guarded(const char* operation, F f) {
@@ -40,6 +57,9 @@ rs_status guarded(const char* operation, F f) {
     return status;
   } catch (const rs::DeviceError& e) {
     return fail(e.status, "%s: %s", operation, e.what());
+  } catch (const rs::collective::Failure& e) {
+    last_error_rank = e.rank;
+    return fail(status_of(e), "%s: %s", operation, e.what());
   } catch (const std::bad_alloc&) {
     return fail(RS_OUT_OF_MEMORY, "%s: out of memory", operation);
   } catch (const std::exception& e) {
@@ -128,6 +148,16 @@ rs_status check_count(const rs_trainer& trainer, const float* values, int64_t co
   return fail(RS_INVALID_ARGUMENT, "%lld values where the network has %lld parameters",
               static_cast<long long>(values ? count : 0), static_cast<long long>(needed));
 }
+
+rs_status check_state(const rs_trainer& trainer, const float* moments, int64_t count, const rs_optimizer_state* state) {
+  if (!state) return fail(RS_INVALID_ARGUMENT, "state must not be null");
+  const int64_t needed = trainer.state_count();
+  if (count == needed && (moments || needed == 0)) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "%lld moments where the optimizer has %lld",
+              static_cast<long long>(moments ? count : 0), static_cast<long long>(needed));
+}
+
+bool is_power(double x) { return x >= 0 && x <= 1; }
 
 rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
@@ -258,6 +288,29 @@ rs_status rs_trainer_set_learning_rate(rs_trainer* trainer, double lr) {
   return RS_OK;
 }
 
+int64_t rs_trainer_state_count(const rs_trainer* trainer) { return trainer->state_count(); }
+
+rs_status rs_trainer_get_state(const rs_trainer* trainer, float* moments, int64_t count, rs_optimizer_state* state) {
+  if (rs_status status = check_state(*trainer, moments, count, state)) return status;
+  return guarded("get_state", [&] {
+    trainer->get_state(moments, *state);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_t count,
+                               const rs_optimizer_state* state) {
+  if (rs_status status = check_state(*trainer, moments, count, state)) return status;
+  if (state->steps < 0 || !is_power(state->beta1_power) || !is_power(state->beta2_power)) {
+    return fail(RS_INVALID_ARGUMENT, "the optimizer's state has %lld steps and beta powers %g and %g; steps must be at least 0, powers from 0 to 1",
+                static_cast<long long>(state->steps), state->beta1_power, state->beta2_power);
+  }
+  return guarded("set_state", [&] {
+    trainer->set_state(moments, *state);
+    return RS_OK;
+  });
+}
+
 rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {
   if (rs_status status = check_batch(x, y, rows)) return status;
   return guarded("step", [&] { return trainer->step(x, y, rows); });
@@ -302,6 +355,8 @@ rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, 
   });
 }
 
+void rs_trainer_stop(rs_trainer* trainer, int32_t stop) { trainer->set_stop(stop != 0); }
+
 rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order) {
   if (rows < 1 || epoch < 0 || !order) return fail(RS_INVALID_ARGUMENT, "rows must be at least 1, epoch at least 0, order not null");
   const rs::Shuffle shuffle(seed, static_cast<uint64_t>(epoch), rows);
@@ -310,4 +365,181 @@ rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* 
     shuffle.map(order + i, 1);
   }
   return RS_OK;
+}
+
+// ---- ranks ----
+
+struct rs_communicator {
+  std::unique_ptr<rs::collective::Communicator> ranks;
+};
+
+struct rs_tcp_listener {
+  rs::collective::Socket socket;
+};
+
+namespace {
+
+rs_status check_deadline(double seconds) {
+  if (seconds > 0 && seconds <= 1e6) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "the deadline of %g s must be above 0 and at most 1000000 s", seconds);
+}
+
+rs::collective::Deadline deadline_of(double seconds) {
+  return std::chrono::ceil<rs::collective::Deadline>(std::chrono::duration<double>(seconds));
+}
+
+// One "host port" a line.
+rs_status parse_addresses(const char* text, int32_t size, std::vector<rs::collective::Address>* addresses) {
+  std::istringstream lines(text);
+  rs::collective::Address address;
+  while (lines >> address.host >> address.port) addresses->push_back(address);
+  if (static_cast<int32_t>(addresses->size()) == size && lines.eof()) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "%zu addresses could be read where there are %d ranks", addresses->size(), size);
+}
+
+}  // namespace
+
+int32_t rs_last_error_rank(void) { return last_error_rank; }
+
+rs_status rs_local_communicators_create(int32_t size, double deadline_seconds, rs_communicator** communicators) {
+  if (size < 1 || size > 1023 || !communicators) {
+    return fail(RS_INVALID_ARGUMENT, "size is %d; it must be from 1 to 1023", size);
+  }
+  if (rs_status status = check_deadline(deadline_seconds)) return status;
+  return guarded("local communicators", [&] {
+    auto ranks = rs::collective::make_local(size, deadline_of(deadline_seconds));
+    std::vector<std::unique_ptr<rs_communicator>> handles;
+    for (auto& rank : ranks) handles.emplace_back(new rs_communicator{std::move(rank)});
+    for (size_t r = 0; r < handles.size(); ++r) communicators[r] = handles[r].release();
+    return RS_OK;
+  });
+}
+
+rs_status rs_tcp_listener_create(const char* host, rs_tcp_listener** listener) {
+  if (!host || !listener) return fail(RS_INVALID_ARGUMENT, "host and listener must not be null");
+  *listener = nullptr;
+  try {
+    *listener = new rs_tcp_listener{rs::collective::Socket::listen(host)};
+    return RS_OK;
+  } catch (const std::exception& e) {
+    return fail(RS_COLLECTIVE_FAILED, "tcp: %s", e.what());
+  }
+}
+
+int32_t rs_tcp_listener_port(const rs_tcp_listener* listener) { return listener->socket.port(); }
+void rs_tcp_listener_destroy(rs_tcp_listener* listener) { delete listener; }
+
+rs_status rs_tcp_communicator_create(const rs_tcp_listener* listener, int32_t rank, int32_t size, const char* addresses,
+                                     const void* key, int64_t key_bytes, double deadline_seconds,
+                                     rs_communicator** communicator) {
+  if (!listener || !addresses || !communicator || key_bytes < 0 || (key_bytes > 0 && !key)) {
+    return fail(RS_INVALID_ARGUMENT, "listener, addresses, key and communicator must not be null");
+  }
+  *communicator = nullptr;
+  if (size < 1 || rank < 0 || rank >= size) return fail(RS_INVALID_ARGUMENT, "rank %d of %d ranks", rank, size);
+  if (rs_status status = check_deadline(deadline_seconds)) return status;
+  std::vector<rs::collective::Address> parsed;
+  if (rs_status status = parse_addresses(addresses, size, &parsed)) return status;
+  return guarded("tcp", [&] {
+    const std::string secret(static_cast<const char*>(key), static_cast<size_t>(key_bytes));
+    *communicator = new rs_communicator{
+        rs::collective::make_tcp(listener->socket, rank, parsed, secret, deadline_of(deadline_seconds))};
+    return RS_OK;
+  });
+}
+
+rs_status rs_mpi_communicator_create(double deadline_seconds, rs_communicator** communicator) {
+  if (!communicator) return fail(RS_INVALID_ARGUMENT, "communicator must not be null");
+  *communicator = nullptr;
+  if (rs_status status = check_deadline(deadline_seconds)) return status;
+  return guarded("mpi", [&] {
+    *communicator = new rs_communicator{rs::collective::make_mpi(deadline_of(deadline_seconds))};
+    return RS_OK;
+  });
+}
+
+const char* rs_mpi_version(void) {
+  static thread_local std::string version;
+  version.clear();
+  guarded("mpi", [&] {
+    version = rs::collective::mpi_version();
+    return RS_OK;
+  });
+  return version.c_str();
+}
+
+rs_status rs_nccl_load(const char* file) {
+  return guarded("nccl", [&] {
+    rs::collective::load_nccl(file);
+    return RS_OK;
+  });
+}
+
+rs_status rs_nccl_version(int32_t* version) {
+  if (!version) return fail(RS_INVALID_ARGUMENT, "version must not be null");
+  return guarded("nccl", [&] {
+    *version = rs::collective::nccl_version();
+    return RS_OK;
+  });
+}
+
+rs_status rs_nccl_unique_id(void* id) {
+  if (!id) return fail(RS_INVALID_ARGUMENT, "id must not be null");
+  return guarded("nccl", [&] {
+    const rs::collective::NcclId made = rs::collective::make_nccl_id();
+    std::memcpy(id, &made, sizeof made);
+    return RS_OK;
+  });
+}
+
+const char* rs_communicator_name(const rs_communicator* communicator) { return communicator->ranks->name(); }
+int32_t rs_communicator_rank(const rs_communicator* communicator) { return communicator->ranks->rank(); }
+int32_t rs_communicator_size(const rs_communicator* communicator) { return communicator->ranks->size(); }
+
+rs_status rs_communicator_all_reduce(rs_communicator* communicator, void* values, int64_t count, int32_t element) {
+  if (count < 0 || (count > 0 && !values)) return fail(RS_INVALID_ARGUMENT, "values must not be null, count at least 0");
+  if (element < RS_FLOAT32_SUM || element > RS_INT64_SUM) return fail(RS_INVALID_ARGUMENT, "element %d is unknown", element);
+  return guarded("all-reduce", [&] {
+    communicator->ranks->all_reduce(values, count, static_cast<rs::collective::Element>(element));
+    return RS_OK;
+  });
+}
+
+rs_status rs_communicator_all_reduce_floats(rs_communicator* communicator, float* values, int64_t count) {
+  return rs_communicator_all_reduce(communicator, values, count, RS_FLOAT32_SUM);
+}
+
+rs_status rs_communicator_broadcast(rs_communicator* communicator, void* bytes, int64_t count, int32_t root) {
+  if (count < 0 || (count > 0 && !bytes)) return fail(RS_INVALID_ARGUMENT, "bytes must not be null, count at least 0");
+  const int32_t size = communicator->ranks->size();
+  if (root < 0 || root >= size) return fail(RS_INVALID_ARGUMENT, "root %d is none of %d ranks", root, size);
+  return guarded("broadcast", [&] {
+    communicator->ranks->broadcast(bytes, count, root);
+    return RS_OK;
+  });
+}
+
+rs_status rs_communicator_barrier(rs_communicator* communicator) {
+  return guarded("barrier", [&] {
+    communicator->ranks->barrier();
+    return RS_OK;
+  });
+}
+
+void rs_communicator_abort(rs_communicator* communicator, int32_t culprit, const char* reason) {
+  communicator->ranks->abort(culprit, reason ? reason : "aborted");
+}
+
+void rs_communicator_destroy(rs_communicator* communicator) {
+  if (communicator) communicator->ranks->close();
+  delete communicator;
+}
+
+rs_status rs_trainer_set_communicator(rs_trainer* trainer, rs_communicator* communicator, int32_t reduce) {
+  if (reduce != RS_REDUCE_EXACT && reduce != RS_REDUCE_FLOAT) return fail(RS_INVALID_ARGUMENT, "reduce %d is unknown", reduce);
+  return guarded("trainer", [&] {
+    trainer->set_communicator(communicator ? communicator->ranks.get() : nullptr,
+                              static_cast<rs::collective::GradientSum::Reduce>(reduce));
+    return RS_OK;
+  });
 }

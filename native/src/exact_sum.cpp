@@ -5,23 +5,18 @@
 
 namespace rs {
 
+ExactSum::ExactSum(const int64_t (&digits)[kDigits], double special) : special_(special) {
+  std::memcpy(digits_, digits, sizeof digits_);
+}
+
 void ExactSum::add(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  const int exponent = bits >> 23 & 0xFF;
-  if (exponent == 0xFF) {
+  const Digits digits = split(value);
+  if (digits.place < 0) {
     special_ += value;
     return;
   }
-  // value = +-mantissa * 2^(place - 149)
-  const uint64_t mantissa = (bits & 0x7FFFFF) | (exponent ? uint64_t{1} << 23 : 0);
-  const int place = exponent ? exponent - 1 : 0;
-  const uint64_t shifted = mantissa << (place % 32);  // below 2^55
-  const int64_t low = static_cast<int64_t>(shifted & 0xFFFFFFFF), high = static_cast<int64_t>(shifted >> 32);
-  int64_t* digit = digits_ + place / 32;
-  const bool negative = bits >> 31;
-  digit[0] += negative ? -low : low;
-  digit[1] += negative ? -high : high;
+  digits_[digits.place] += digits.low;
+  digits_[digits.place + 1] += digits.high;
 }
 
 void ExactSum::add(const ExactSum& other) {

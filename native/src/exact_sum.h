@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 namespace rs {
 
@@ -9,6 +10,33 @@ namespace rs {
 // 2^30 additions cannot overflow it.
 class ExactSum {
  public:
+  static constexpr int kDigits = 11;  // 2^-149 ... 2^128 takes 277 bits; the rest is room to carry
+
+  // What one float adds to two neighbouring digits; place is -1 where it is not finite.
+  struct Digits {
+    int place;
+    int64_t low, high;
+  };
+
+  static Digits split(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    const int exponent = bits >> 23 & 0xFF;
+    if (exponent == 0xFF) return {-1, 0, 0};
+    // value = +-mantissa * 2^(place - 149)
+    const uint64_t mantissa = (bits & 0x7FFFFF) | (exponent ? uint64_t{1} << 23 : 0);
+    const int place = exponent ? exponent - 1 : 0;
+    const uint64_t shifted = mantissa << (place % 32);  // below 2^55
+    const int64_t sign = -static_cast<int64_t>(bits >> 31);  // 0 or -1
+    const int64_t low = static_cast<int64_t>(shifted & 0xFFFFFFFF), high = static_cast<int64_t>(shifted >> 32);
+    return {place / 32, (low ^ sign) - sign, (high ^ sign) - sign};
+  }
+
+  ExactSum() = default;
+
+  // From digits that were added elsewhere; special is 0, or the sum of the values that are not finite.
+  ExactSum(const int64_t (&digits)[kDigits], double special);
+
   void add(float value);
   void add(const ExactSum& other);
 
@@ -17,8 +45,6 @@ class ExactSum {
   float result() const;
 
  private:
-  static constexpr int kDigits = 11;  // 2^-149 ... 2^128 takes 277 bits; the rest is room to carry
-
   int64_t digits_[kDigits] = {};
   double special_ = 0;  // sum of the values that are not finite
 };

@@ -1,6 +1,7 @@
 #include "optimizer.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace rs {
 
@@ -44,6 +45,22 @@ void Optimizer::reset() {
   steps_ = 0;
   beta1_power_ = 1;
   beta2_power_ = 1;
+}
+
+void Optimizer::get_state(int64_t parameters, float* moments, rs_optimizer_state& state) const {
+  const size_t bytes = static_cast<size_t>(parameters) * sizeof(float);
+  if (m_.get()) std::memcpy(moments, m_.get(), bytes);
+  if (v_.get()) std::memcpy(moments + parameters, v_.get(), bytes);
+  state = {steps_, beta1_power_, beta2_power_};
+}
+
+void Optimizer::set_state(int64_t parameters, const float* moments, const rs_optimizer_state& state) {
+  const size_t bytes = static_cast<size_t>(parameters) * sizeof(float);
+  if (m_.get()) std::memcpy(m_.get(), moments, bytes);
+  if (v_.get()) std::memcpy(v_.get(), moments + parameters, bytes);
+  steps_ = state.steps;
+  beta1_power_ = state.beta1_power;
+  beta2_power_ = state.beta2_power;
 }
 
 }  // namespace rs

@@ -26,6 +26,13 @@ class Optimizer {
   // Forgets all steps.
   void reset();
 
+  // How many vectors as long as the parameters it keeps.
+  int moments() const { return (m_.get() ? 1 : 0) + (v_.get() ? 1 : 0); }
+
+  // `moments` is [moments()][parameters]; see rs_trainer_get_state.
+  void get_state(int64_t parameters, float* moments, rs_optimizer_state& state) const;
+  void set_state(int64_t parameters, const float* moments, const rs_optimizer_state& state);
+
  private:
   rs_optimizer settings_;
   AlignedBuffer m_;  // SGD's momentum buffer; Adam's mean gradient

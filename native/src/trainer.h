@@ -4,6 +4,10 @@
 // rs::DeviceError or std::runtime_error, with the whole reason, for all else.
 #pragma once
 
+#include <atomic>
+#include <stdexcept>
+
+#include "collective/gradient_sum.h"
 #include "dataset.h"
 #include "network.h"
 #include "ringstep.h"
@@ -26,12 +30,31 @@ struct rs_trainer {
   virtual void set_parameters(const float* parameters) = 0;
   virtual void set_learning_rate(double lr) = 0;
 
+  // Checkpoints; see rs_trainer_get_state.
+  virtual int64_t state_count() const = 0;
+  virtual void get_state(float* moments, rs_optimizer_state& state) const = 0;
+  virtual void set_state(const float* moments, const rs_optimizer_state& state) = 0;
+
   virtual rs_status step(const float* x, const float* y, int64_t rows) = 0;
   virtual double gradient(const float* x, const float* y, int64_t rows, float* gradient) = 0;
   virtual rs_status fit(const rs_dataset& data, rs_fit& fit) = 0;
   virtual double evaluate(const rs_dataset& data, const float* target_scale) = 0;
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
+  // Trains with the other ranks of a job from now on, or alone where it is null.
+  virtual void set_communicator(rs::collective::Communicator* communicator, rs::collective::GradientSum::Reduce reduce) {
+    static_cast<void>(reduce);
+    if (communicator) throw std::runtime_error("this engine cannot train with other ranks");
+  }
+
+  // Whether a fit under way shall end; from any thread.
+  void set_stop(bool stop) { stop_.store(stop, std::memory_order_relaxed); }
+
  protected:
+  bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
+
   const rs::Network network_;
+
+ private:
+  std::atomic<bool> stop_{false};
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <string>
 
 #include "initialize.h"
 #include "pause.h"
@@ -16,6 +17,12 @@ namespace {
 
 // Work too small for a second thread: parameters of one update.
 constexpr int64_t kUpdateShare = 1 << 16;
+
+// And multiply-adds of one pass over rows: about 20 us.
+constexpr int64_t kPassShare = 1 << 18;
+
+// Ranks that need nothing of each other meet after so much work, in rows x parameters: some milliseconds.
+constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
 }  // namespace
 
@@ -64,6 +71,14 @@ void Trainer::set_parameters(const float* parameters) {
   optimizer_.reset();
 }
 
+void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
+  optimizer_.get_state(network_.parameter_count, moments, state);
+}
+
+void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
+  optimizer_.set_state(network_.parameter_count, moments, state);
+}
+
 // ---- one step ----
 
 bool Trainer::takes_small_steps(int64_t rows) const { return rows == 1 && small_ && optimizer_.is_plain_sgd(); }
@@ -85,20 +100,37 @@ void Trainer::prepare(int64_t rows) {
 // gradient_ = the sum over the rows, the loss sum last.
 void Trainer::sum_gradient(const Rows& rows, int64_t count, const float* loss_weights) {
   const Pass p = pass(loss_weights);
+  const Blocks blocks(count, network_.parameter_count);
+  if (ranks_ && count >= kRowPathBatch && blocks.count > 1) return add_ranks(p, rows, blocks);
+  work_alone_ += count * network_.parameter_count;
   if (count < kRowPathBatch) {
     kernels_.row_gradient(p, rows, count, workspace(0), gradient_.get());
     return;
   }
-  const Blocks blocks(count, network_.parameter_count);
   if (blocks.count == 1) {
     kernels_.block_gradient(p, rows, count, workspace(0), gradient_.get());
     return;
   }
-  ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
-    const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
-    kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), block_gradients_.get() + block * length_);
-  });
+  block_gradients(p, rows, blocks, 0, blocks.count);
   add_blocks(blocks);
+}
+
+// Blocks that are worth a task of their own.
+int64_t Trainer::blocks_a_task(const Blocks& blocks) const {
+  return std::max<int64_t>(1, kPassShare / (blocks.rows * network_.parameter_count));
+}
+
+// The gradients of blocks [begin, end), the first of them first in block_gradients_.
+void Trainer::block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end) {
+  const int64_t share = blocks_a_task(blocks);
+  ThreadPool::instance().run((end - begin + share - 1) / share, threads_, [&](int64_t task, int worker) {
+    const int64_t first = begin + task * share, last = std::min(end, first + share);
+    for (int64_t block = first; block < last; ++block) {
+      const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
+      float* gradient = block_gradients_.get() + (block - begin) * length_;
+      kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), gradient);
+    }
+  });
 }
 
 void Trainer::add_blocks(const Blocks& blocks) {
@@ -108,6 +140,49 @@ void Trainer::add_blocks(const Blocks& blocks) {
                         std::min(length_, (i + 1) * share), gradient_.get());
   });
 }
+
+// ---- with other ranks ----
+
+void Trainer::set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) {
+  ranks_.reset();
+  work_alone_ = 0;
+  if (communicator && communicator->size() > 1) {
+    ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, network_.parameter_count + 1);
+  }
+}
+
+// Every rank adds its share of the blocks; those of a rank lie side by side.
+void Trainer::add_ranks(const Pass& p, const Rows& rows, const Blocks& blocks) {
+  const int rank = ranks_->communicator().rank(), size = ranks_->communicator().size();
+  const int64_t begin = blocks.count * rank / size, end = blocks.count * (rank + 1) / size;
+  if (end > begin) block_gradients(p, rows, blocks, begin, end);
+  const int64_t first_row = std::min(blocks.batch, blocks.first(begin)), end_row = std::min(blocks.batch, blocks.first(end));
+  collective::GradientSum::Tally tally = {end_row - first_row, wants_stop()};
+  ranks_->run(block_gradients_.get(), length_, end - begin, tally, gradient_.get());
+  if (tally.rows != blocks.batch) {
+    throw collective::Failure(collective::Failure::kMismatch, collective::Failure::kNoRank,
+                              "the ranks trained on " + std::to_string(tally.rows) + " rows of a batch of " +
+                                  std::to_string(blocks.batch) + ": their data or settings differ");
+  }
+  stop_agreed_ = tally.stops > 0;
+  work_alone_ = 0;
+}
+
+// Where every rank computes the same, being quicker than to ask others, they hear of each other from time to time:
+// at the same steps on all ranks.
+void Trainer::meet_ranks() {
+  collective::GradientSum::Tally tally = {0, wants_stop()};
+  ranks_->run(tally);
+  stop_agreed_ = tally.stops > 0;
+  work_alone_ = 0;
+}
+
+// Rows that may be worked on until the ranks meet; at least 1.
+int64_t Trainer::rows_to_meeting() const {
+  return std::max<int64_t>(1, (kMeetingWork - work_alone_) / network_.parameter_count);
+}
+
+// ---- one step, applied ----
 
 // Turns gradient_ into a mean and applies the optimizer.
 void Trainer::update(int64_t rows) {
@@ -135,6 +210,7 @@ rs_status Trainer::train(const Rows& rows, int64_t count, const float* loss_weig
 rs_status Trainer::small_steps(
     const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps) {
   float loss;
+  work_alone_ += count * network_.parameter_count;
   const int64_t done = small_->train(
       view(), parameters_.change_packed(), rows, count, optimizer_.learning_rate(), loss_weight, loss_sum, &loss);
   last_loss_ = loss;
@@ -146,9 +222,16 @@ rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
   const Rows all = {x, y, 0, nullptr};
   double loss_sum = 0;
   int64_t steps = 0;
-  if (takes_small_steps(rows)) return small_steps(all, 1, 1.0f, &loss_sum, &steps);
-  prepare(rows);
-  return train(all, rows, unit_weights_.data(), &loss_sum);
+  if (ranks_) ranks_->communicator().check();
+  rs_status status;
+  if (takes_small_steps(rows)) {
+    status = small_steps(all, 1, 1.0f, &loss_sum, &steps);
+  } else {
+    prepare(rows);
+    status = train(all, rows, unit_weights_.data(), &loss_sum);
+  }
+  if (ranks_ && status == RS_OK) stops();
+  return status;
 }
 
 double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gradient) {
@@ -161,14 +244,26 @@ double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gr
 
 // ---- many steps ----
 
+// Whether a fit ends here: with other ranks where all of them do.
+bool Trainer::stops() {
+  if (!ranks_) {
+    stop_agreed_ = wants_stop();
+  } else if (work_alone_ >= kMeetingWork) {
+    meet_ranks();
+  }
+  return stop_agreed_;
+}
+
 // Goes on in the current epoch to its end, or to a pause.
 rs_status Trainer::fit_rows(
     const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights, Pause& pause) {
   while (fit.row < data.rows) {
     const Rows rows = {data.x.get(), data.y.get(), fit.row, shuffle};
     int64_t taken = std::min(fit.batch, data.rows - fit.row);
+    if (ranks_) ranks_->communicator().check();
     if (takes_small_steps(taken)) {
       taken = std::min(fit.batch == 1 ? pause.rows_between_looks() : 1, data.rows - fit.row);
+      if (ranks_) taken = std::min(taken, rows_to_meeting());
       int64_t steps = 0;
       const rs_status status = small_steps(rows, taken, loss_weights[0], &fit.epoch_loss_sum, &steps);
       fit.steps += steps;
@@ -180,6 +275,7 @@ rs_status Trainer::fit_rows(
       fit.steps += 1;
       fit.row += taken;
     }
+    if (stops()) break;
     if (pause.due(taken)) break;
   }
   return RS_OK;
@@ -191,11 +287,13 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   Pause pause(fit.seconds, network_.parameter_count);
   bool paused = false;
   fit.losses_count = 0;
+  fit.stopped = 0;
+  stop_agreed_ = false;
   while (fit.epoch < fit.epochs && !paused) {
     const Shuffle shuffle = fit.shuffle ? Shuffle(fit.seed, static_cast<uint64_t>(fit.epoch), data.rows) : Shuffle();
     const rs_status status = fit_rows(data, fit, fit.shuffle ? &shuffle : nullptr, weights.data(), pause);
     if (status != RS_OK) return status;
-    paused = pause.is_due();
+    paused = pause.is_due() || stop_agreed_;
     if (fit.row < data.rows) break;
     if (fit.losses) fit.losses[fit.losses_count] = mean(fit.epoch_loss_sum, data.rows);
     fit.losses_count += 1;
@@ -205,6 +303,8 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
     paused = paused || (fit.losses_capacity > 0 && fit.losses_count == fit.losses_capacity);
   }
   fit.done = fit.epoch == fit.epochs;
+  fit.stopped = stop_agreed_;
+  if (fit.done && ranks_) meet_ranks();
   return RS_OK;
 }
 

@@ -1,9 +1,11 @@
 /** Trains small neural networks fast, from Java. */
 module io.ringstep {
+  requires java.management;
   requires io.ringstep.engine;
   requires org.bytedeco.javacpp;
   requires de.siegmar.fastcsv;
   requires com.google.gson;
+  requires static org.bytedeco.cuda;
   requires static info.picocli;
   requires static me.tongfei.progressbar;
 

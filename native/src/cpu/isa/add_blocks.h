@@ -15,6 +15,21 @@ RS_INLINE dvec load_doubles(const float* p) {
   return __builtin_convertvector(*reinterpret_cast<const half*>(p), dvec);
 }
 
+RS_INLINE bool all_set(lvec lanes) {
+#if defined(__AVX512F__)
+  return _mm512_movepi64_mask((__m512i)lanes) == 0xFF;
+#elif defined(__AVX2__)
+  return _mm256_movemask_pd((__m256d)lanes) == 0xF;
+#else
+  return _mm_movemask_pd((__m128d)lanes) == 0x3;
+#endif
+}
+
+RS_INLINE void store_floats(float* p, dvec values) {
+  typedef float half __attribute__((vector_size(32 / kParts), aligned(4), may_alias));
+  *reinterpret_cast<half*>(p) = __builtin_convertvector(values, half);
+}
+
 // The sum is kept in double with the error of each addition found by Knuth's TwoSum. Block sums of
 // one parameter seldom spread over more than double's 53 bits: then every error is 0 and the double
 // is the exact sum. Where one is not, the value is summed again in fixed point.
@@ -29,6 +44,10 @@ inline void add_blocks(const float* gradients, int64_t stride, int64_t blocks, i
       const dvec error = (total - (next - added)) + (value - added);
       exact &= error == dvec{};
       total = next;
+    }
+    if (all_set(exact)) {
+      store_floats(sum + i, total);
+      continue;
     }
     for (int k = 0; k < kHalfLanes; ++k) {
       sum[i + k] = exact[k] ? static_cast<float>(total[k]) : exact_sum_of(gradients + i + k, stride, blocks);

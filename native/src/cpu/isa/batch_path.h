@@ -20,7 +20,7 @@ struct BatchWorkspace {
   float* activations;  // of the input, then of every layer, one after the other: [features][stride]
   float* targets;      // [outputs][stride]
   float* loss;         // [outputs][16]
-  float* lanes;        // [parameters][16], where they are kept
+  float* lanes;        // [parameters, up to a multiple of 16][16], where they are kept
   int64_t length;
 
   BatchWorkspace(const NetworkView& n, float* memory) {
@@ -36,9 +36,11 @@ struct BatchWorkspace {
     activations = take(features * stride);
     targets = take(outputs * stride);
     loss = take(outputs * kLanes);
-    lanes = take(keeps_lanes(n) ? n.parameter_count * kLanes : 0);
+    lanes = take(keeps_lanes(n) ? padded_parameters(n) * kLanes : 0);
     length = next - memory;
   }
+
+  static int64_t padded_parameters(const NetworkView& n) { return (n.parameter_count + kLanes - 1) / kLanes * kLanes; }
 };
 
 template <rs_activation A>
@@ -126,15 +128,16 @@ struct BatchPath {
     for (int64_t i = 0; i < count; ++i) values[i] = 0;
   }
 
-  template <typename Sums>
-  static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const Sums& sums) {
+  // sums_of(whether it is the first) gives each tile where its sums go.
+  template <typename SumsOf>
+  static float accumulate(const Pass& pass, const Rows& rows, int64_t count, BatchWorkspace& w, const SumsOf& sums_of) {
     const int width = pass.network.layers[pass.network.count - 1].out;
     clear(w.loss, static_cast<int64_t>(width) * kLanes);
-    for_tiles(pass, rows, count, [&](int64_t, int size, const int64_t* index) {
+    for_tiles(pass, rows, count, [&](int64_t first, int size, const int64_t* index) {
       float* outputs = forward_tile(pass, rows, index, size, w);
       load_columns(rows.y, width, index, !rows.shuffle, size, w.stride, w.targets);
       errors(outputs, width, size, w);
-      backward_tile(pass, outputs, size, w, sums);
+      backward_tile(pass, outputs, size, w, sums_of(first == 0));
     });
     return weighted_loss(pass, width, w);
   }
@@ -142,13 +145,16 @@ struct BatchPath {
   static void gradient(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* gradient) {
     const int64_t parameters = pass.network.parameter_count;
     BatchWorkspace w(pass.network, workspace);
-    clear(gradient, gradient_length(parameters));
     if (keeps_lanes(pass.network)) {
-      clear(w.lanes, parameters * kLanes);
-      gradient[parameters] = accumulate(pass, rows, count, w, Lanes{w.lanes});
-      for (int64_t i = 0; i < parameters; ++i) gradient[i] = sum(load(w.lanes + i * kLanes));
+      const int64_t padded = BatchWorkspace::padded_parameters(pass.network);
+      clear(w.lanes + parameters * kLanes, (padded - parameters) * kLanes);
+      const float loss = accumulate(pass, rows, count, w, [&](bool first) { return Lanes{w.lanes, first}; });
+      for (int64_t i = 0; i < padded; i += kLanes) sum_each(w.lanes + i * kLanes, gradient + i);
+      clear(gradient + padded, gradient_length(parameters) - padded);
+      gradient[parameters] = loss;
     } else {
-      gradient[parameters] = accumulate(pass, rows, count, w, Totals{gradient});
+      clear(gradient, gradient_length(parameters));
+      gradient[parameters] = accumulate(pass, rows, count, w, [&](bool) { return Totals{gradient}; });
     }
   }
 

@@ -126,7 +126,8 @@ void backward_inputs(const float* weight, int in, int out, const float* dz, int 
 // few parameters. Totals adds them up at once: for many, whose lanes no cache would hold.
 struct Lanes {
   float* sums;  // [parameter][16]
-  RS_INLINE f16 start(int64_t parameter) const { return load(sums + parameter * kLanes); }
+  bool first;   // tile of the block: the sums begin at 0
+  RS_INLINE f16 start(int64_t parameter) const { return first ? zero() : load(sums + parameter * kLanes); }
   RS_INLINE void finish(int64_t parameter, const f16& lanes) const { store(sums + parameter * kLanes, lanes); }
 };
 

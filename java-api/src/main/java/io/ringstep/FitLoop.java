@@ -4,6 +4,7 @@ import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.internal.CheckpointData.Position;
 import io.ringstep.internal.Native;
 import java.time.Duration;
 import java.util.Arrays;
@@ -24,17 +25,27 @@ final class FitLoop {
   private final Fit fit;
   private final BooleanSupplier cancelled;
   private final long stepsBefore;
+  private final Checkpointing checkpoints;
+  private final boolean together;
   private double[] losses;
   private int epochs;
   private long steps;
   private long lastReport;
 
-  FitLoop(rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore) {
+  /**
+   * @param checkpoints how to write and to resume them
+   * @param together whether other ranks train too, so that an early end must be agreed upon
+   */
+  FitLoop(
+      rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore, Checkpointing checkpoints,
+      boolean together) {
+    this.together = together;
     this.trainer = trainer;
     this.data = data;
     this.fit = fit;
     this.cancelled = cancelled;
     this.stepsBefore = stepsBefore;
+    this.checkpoints = checkpoints;
     this.losses = new double[Math.min(fit.epochs(), LOSSES_PER_SLICE)];
   }
 
@@ -65,22 +76,60 @@ final class FitLoop {
       state.target_scale(targetScale.put(scale, 0, scale.length));
     }
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
-    state.seconds(SLICE_SECONDS).losses(sliceLosses).losses_capacity(losses.length);
+    state.seconds(SLICE_SECONDS).losses(sliceLosses);
+    int lossesPerSlice = losses.length;
+    Engine.rs_trainer_stop(trainer, 0);
+    checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
+    long samplesBefore = state.epoch() * data.rows() + state.row();
     rs_dataset rows = data.acquire();
-    try {
+    try (checkpoints) {
       boolean stopped = false;
       while (state.done() == 0 && !stopped) {
+        state.losses_capacity(Math.min(lossesPerSlice, checkpoints.epochsToNext(epochs)));
         slice(rows, state, sliceLosses);
         report(state);
-        stopped = cancelled.getAsBoolean();
+        stopped = isStopped(state);
+        if (state.done() != 0 || stopped || checkpoints.isDue(epochs)) {
+          checkpoints.write(trainer, position(state));
+        }
       }
     } finally {
       data.release();
     }
-    long samples = state.epoch() * data.rows() + state.row();
+    long samples = state.epoch() * data.rows() + state.row() - samplesBefore;
     return new FitResult(
         steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
         Duration.ofNanos(System.nanoTime() - start));
+  }
+
+  private boolean isStopped(rs_fit state) {
+    boolean wanted = cancelled.getAsBoolean();
+    if (!together) {
+      return wanted;
+    }
+    if (wanted) {
+      // Heeded by all ranks after the same step, which the result then says.
+      Engine.rs_trainer_stop(trainer, 1);
+    }
+    return state.stopped() != 0;
+  }
+
+  private void resume(rs_fit state, Position position) {
+    if (position.epoch() > fit.epochs()) {
+      throw new IllegalArgumentException(
+          "the checkpoint has " + position.epoch() + " epochs done, more than the " + fit.epochs() + " of this fit");
+    }
+    state.epoch(position.epoch()).row(position.row()).steps(position.steps());
+    state.epoch_loss_sum(position.lossSum());
+    state.done(position.epoch() == fit.epochs() ? 1 : 0);
+    epochs = (int) position.epoch();
+    steps = position.steps();
+    losses = Arrays.copyOf(position.losses(), Math.max(losses.length, epochs));
+  }
+
+  private Position position(rs_fit state) {
+    return new Position(
+        state.epoch(), state.row(), state.steps(), state.epoch_loss_sum(), Arrays.copyOf(losses, epochs));
   }
 
   private void slice(rs_dataset rows, rs_fit state, DoublePointer sliceLosses) {
@@ -92,7 +141,8 @@ final class FitLoop {
     Native.check(status);
     int count = (int) state.losses_count();
     if (epochs + count > losses.length) {
-      losses = Arrays.copyOf(losses, (int) Math.min(fit.epochs(), 2L * losses.length));
+      long wanted = Math.max(2L * losses.length, epochs + count);
+      losses = Arrays.copyOf(losses, (int) Math.min(fit.epochs(), wanted));
     }
     sliceLosses.get(losses, epochs, count);
     epochs += count;

@@ -1,6 +1,7 @@
 package io.ringstep;
 
 import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.engine.Engine.rs_optimizer;
 import io.ringstep.engine.Engine.rs_trainer;
 import io.ringstep.engine.Engine.rs_trainer_options;
@@ -29,6 +30,8 @@ import org.bytedeco.javacpp.Pointer;
 public final class Trainer implements AutoCloseable {
   private final Network network;
   private final Placement placement;
+  private final Optimizer optimizer;
+  private final Communicator communicator;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
@@ -42,8 +45,13 @@ public final class Trainer implements AutoCloseable {
     Native.require();
     network = builder.network;
     placement = builder.place();
+    optimizer = builder.optimizer;
+    communicator = builder.communicator;
     rs_trainer created = create(builder, placement.device());
-    handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY));
+    handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
+    if (communicator != null) {
+      join(created, builder.reduction);
+    }
     model = builder.model;
     if (model == null) {
       Native.check(Engine.rs_trainer_init(created, builder.seed));
@@ -76,12 +84,26 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** What frees a trainer; it may know the parts but not the whole, which may be lost by then. */
-  private static Consumer<rs_trainer> destroyer(Staging x, Staging y) {
+  private static Consumer<rs_trainer> destroyer(Staging x, Staging y, Communicator communicator) {
     return trainer -> {
       Engine.rs_trainer_destroy(trainer);
+      if (communicator != null) {
+        communicator.release();
+      }
       x.close();
       y.close();
     };
+  }
+
+  /** The communicator stays open until the trainer is closed. */
+  private void join(rs_trainer created, Communicator.Reduction reduction) {
+    rs_communicator ranks = communicator.acquire();
+    try {
+      Native.check(Engine.rs_trainer_set_communicator(created, ranks, reduction.ordinal()));
+    } catch (RuntimeException e) {
+      handle.close();
+      throw e;
+    }
   }
 
   /** A trainer for {@code network} with {@code optimizer}, from random parameters. */
@@ -164,8 +186,17 @@ public final class Trainer implements AutoCloseable {
     if (status == Engine.RS_NON_FINITE) {
       throw new DivergedException(steps + 1);
     }
-    Native.check(status);
+    check(status);
     steps++;
+  }
+
+  /** What other ranks know of a failure counts. */
+  private void check(int status) {
+    try {
+      Native.check(status);
+    } catch (CollectiveException e) {
+      throw communicator.verdict(e);
+    }
   }
 
   /** The mean loss of the last step, before its update; NaN before the first one. */
@@ -176,8 +207,13 @@ public final class Trainer implements AutoCloseable {
   /**
    * Trains for whole epochs in the engine.
    *
+   * <p>With a {@link Communicator}, all ranks fit alike: what differs is refused. Where one is cancelled
+   * all end, after the same step.
+   *
    * @throws DivergedException if the loss becomes NaN or infinite; the parameters are those of the
    *     last finite step
+   * @throws CollectiveException if another rank fails; the parameters are those of the last step that
+   *     was applied
    */
   public FitResult fit(Dataset data, Fit fit) {
     requireShape(data);
@@ -185,10 +221,18 @@ public final class Trainer implements AutoCloseable {
       cancelled = false;
       return call(
           trainer -> {
-            FitLoop loop = new FitLoop(trainer, data, fit, () -> cancelled || closing, steps);
+            TrainingFacts facts = new TrainingFacts(network, optimizer, data, fit);
+            Checkpointing checkpoints =
+                new Checkpointing(
+                    fit.checkpoints(), facts, communicator, parameters -> model.withSource(data).withParameters(parameters));
+            FitLoop loop =
+                new FitLoop(
+                    trainer, data, fit, () -> cancelled || closing, steps, checkpoints, communicator != null);
             model = model.withSource(data);
             try {
               return loop.run();
+            } catch (CollectiveException e) {
+              throw communicator.verdict(e);
             } finally {
               steps += loop.steps();
             }
@@ -397,6 +441,8 @@ public final class Trainer implements AutoCloseable {
     private Precision precision = Precision.FLOAT32;
     private long rows;
     private Fit fit;
+    private Communicator communicator;
+    private Communicator.Reduction reduction = Communicator.Reduction.EXACT;
     private long seed;
 
     private Builder(Network network, Model model) {
@@ -438,6 +484,22 @@ public final class Trainer implements AutoCloseable {
       }
       this.rows = rows;
       this.fit = Objects.requireNonNull(fit, "fit");
+      return this;
+    }
+
+    /**
+     * Trains as one of the ranks of {@code communicator}, which stays the caller's to close, after this
+     * trainer. All ranks make the same calls with the same data; which rank computes which rows is the
+     * engine's business. The parameters have the same bits for any number of ranks.
+     */
+    public Builder communicator(Communicator communicator) {
+      this.communicator = Objects.requireNonNull(communicator, "communicator");
+      return this;
+    }
+
+    /** How gradients are summed across ranks, by default exactly; the same on every rank. */
+    public Builder reduction(Communicator.Reduction reduction) {
+      this.reduction = Objects.requireNonNull(reduction, "reduction");
       return this;
     }
 

@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Activation;
+import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Network;
 import java.util.Arrays;
@@ -24,6 +25,8 @@ final class Converters {
         .registerConverter(Activation.class, text -> word(text, Activation.values()))
         .registerConverter(
             OptimizerOptions.Kind.class, text -> word(text, OptimizerOptions.Kind.values()))
+        .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))
+        .registerConverter(Communicator.Reduction.class, text -> word(text, Communicator.Reduction.values()))
         .registerConverter(Network.class, Converters::network)
         .registerConverter(Device.class, Converters::device);
   }

@@ -1,5 +1,7 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
+import io.ringstep.Communicator;
 import io.ringstep.Dataset;
 import io.ringstep.DivergedException;
 import io.ringstep.Fit;
@@ -11,6 +13,7 @@ import io.ringstep.RingstepException;
 import io.ringstep.Trainer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /** Trains the models of a run on the same rows, one after the other. */
@@ -19,13 +22,22 @@ final class Ensemble {
   private final StartingPoint start;
   private final ProgressDisplay display;
   private final BooleanSupplier interrupted;
+  private final Optional<Checkpoint> checkpoint;
+  private final Optional<Communicator> ranks;
 
+  /**
+   * @param checkpoint to go on from
+   * @param ranks to train with
+   */
   Ensemble(
-      TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted) {
+      TrainCommand options, StartingPoint start, ProgressDisplay display, BooleanSupplier interrupted,
+      Optional<Checkpoint> checkpoint, Optional<Communicator> ranks) {
     this.options = options;
     this.start = start;
     this.display = display;
     this.interrupted = interrupted;
+    this.checkpoint = checkpoint;
+    this.ranks = ranks;
   }
 
   /** The models that were begun: all of them, unless interrupted. */
@@ -45,10 +57,10 @@ final class Ensemble {
   private Trained train(int k, Dataset rows) {
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
     Fit fit = options.loop.fit(options.defaults(), k);
-    try (Trainer trainer =
-        options.loop.place(start.builder(k, options.loop.seed + k).optimizer(optimizer))
-            .expecting(rows.rows(), fit)
-            .build()) {
+    Trainer.Builder builder =
+        options.loop.place(start.builder(k, options.loop.seed + k).optimizer(optimizer)).expecting(rows.rows(), fit);
+    ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
+    try (Trainer trainer = builder.build()) {
       ProgressListener listener =
           progress -> {
             show(k, progress);
@@ -56,7 +68,7 @@ final class Ensemble {
               trainer.cancel();
             }
           };
-      FitResult result = trainer.fit(rows, fit.onProgress(listener));
+      FitResult result = trainer.fit(rows, options.checkpoints.apply(fit, checkpoint).onProgress(listener));
       double loss = result.cancelled() ? Double.NaN : finalLoss(trainer, rows, result);
       return new Trained(trainer.model(), result, loss);
     }

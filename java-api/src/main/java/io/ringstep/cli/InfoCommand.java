@@ -14,6 +14,7 @@ import io.ringstep.Sgd;
 import io.ringstep.Trainer;
 import io.ringstep.internal.CudaLibrary;
 import io.ringstep.internal.Native;
+import io.ringstep.internal.NcclLibrary;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -118,6 +119,8 @@ final class InfoCommand implements Action {
     facts.put("engine", ofEngine(Native::version));
     facts.put("simd", ofEngine(Native::cpuSimd));
     facts.put("javacpp", Versions.javacpp());
+    facts.put("mpi", ofEngine(Native::mpiVersion));
+    facts.put("nccl", ofEngine(() -> NcclLibrary.unavailable() == null ? NcclLibrary.version() : "not found"));
     facts.put("java", Versions.java());
     facts.put("cuda driver", ofCuda(CudaLibrary::driverVersion));
     facts.put("cuda runtime", ofCuda(CudaLibrary::runtimeVersion));

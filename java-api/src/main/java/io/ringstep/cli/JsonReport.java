@@ -8,7 +8,7 @@ import java.util.Arrays;
 final class JsonReport {
   private JsonReport() {}
 
-  static String line(TrainingResult result, String device) {
+  static String line(TrainingResult result, String device, int ranks) {
     JsonObject line = new JsonObject();
     line.addProperty("steps", result.steps());
     line.addProperty("epochs", result.epochs());
@@ -17,6 +17,9 @@ final class JsonReport {
     line.addProperty("samples_per_second", result.samplesPerSecond());
     line.addProperty("device", device);
     line.addProperty("seconds", result.seconds());
+    if (ranks > 1) {
+      line.addProperty("ranks", ranks);
+    }
     if (result.models().size() > 1) {
       line.add("models", models(result));
     }

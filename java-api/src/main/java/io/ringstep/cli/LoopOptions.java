@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Fit;
 import io.ringstep.Precision;
@@ -49,6 +50,22 @@ final class LoopOptions {
       names = "--tf32",
       description = "Use a GPU's tensor cores where there is a kernel for the network: faster, less exact.")
   boolean tf32;
+
+  @Option(
+      names = "--collective",
+      paramLabel = "auto|tcp|mpi|local|nccl",
+      description =
+          "What carries gradients between ranks, where a launcher started several. Default: auto, MPI under"
+              + " mpirun, else TCP.")
+  Communicator.Backend collective = Communicator.Backend.AUTO;
+
+  @Option(
+      names = "--reduce",
+      paramLabel = "exact|float",
+      description =
+          "How gradients are summed across ranks: exact gives the same bits for any number of ranks, float sends"
+              + " fewer bytes. Default: exact.")
+  Communicator.Reduction reduction = Communicator.Reduction.EXACT;
 
   void requireValid() {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));

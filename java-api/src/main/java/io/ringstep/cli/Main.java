@@ -24,7 +24,9 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {TrainCommand.class, PredictCommand.class, InfoCommand.class, SmokeCommand.class},
+    subcommands = {
+      TrainCommand.class, PredictCommand.class, LaunchCommand.class, InfoCommand.class, SmokeCommand.class
+    },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",
     exitCodeListHeading = "%nExit codes:%n",
@@ -43,6 +45,7 @@ public final class Main implements Action {
 
   /** Runs a command and ends the process. */
   public static void main(String[] args) {
+    Orphan.watch(System.in, System.err);
     System.exit(run(new Console(new FileOutputStream(FileDescriptor.out), System.err), args));
   }
 
@@ -89,6 +92,6 @@ public final class Main implements Action {
 
   @Override
   public int run(Console console) {
-    throw new UsageException("name a command: train, predict or info; see 'ringstep --help'");
+    throw new UsageException("name a command: train, predict, launch or info; see 'ringstep --help'");
   }
 }

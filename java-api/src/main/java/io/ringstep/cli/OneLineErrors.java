@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.InvalidDataException;
+import io.ringstep.RankMismatchException;
 import io.ringstep.RingstepException;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -49,6 +50,7 @@ final class OneLineErrors {
         failure instanceof ParameterException
             || failure instanceof UsageException
             || failure instanceof InvalidDataException
+            || failure instanceof RankMismatchException
             || failure instanceof IllegalArgumentException;
     return invalid ? ExitCode.INVALID : ExitCode.FAILED;
   }

@@ -24,11 +24,18 @@ final class OutputOptions {
       description =
           "Print one line of JSON, and nothing else, on standard output: steps and epochs (of each"
               + " model), loss (mean squared error with the final weights), losses (of every epoch as"
-              + " it was trained), samples_per_second, device, seconds; with --models also models.")
+              + " it was trained), samples_per_second, device, seconds; with --models also models, with several ranks also ranks.")
   boolean json;
 
   @Option(names = "--quiet", description = "Print nothing but --json's line and failures.")
   boolean quiet;
+
+  /** Of several ranks, one saves and reports. */
+  void silence() {
+    save = List.of();
+    json = false;
+    quiet = true;
+  }
 
   void requireValid(int models, Path data) {
     Checks.requireFileCount("--save", save, models);

@@ -38,7 +38,10 @@ final class TrainCommand implements Action {
   @ArgGroup(validate = false, heading = "%nTraining:%n", order = 4)
   LoopOptions loop = new LoopOptions();
 
-  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 5)
+  @ArgGroup(validate = false, heading = "%nCheckpoints:%n", order = 5)
+  CheckpointOptions checkpoints = new CheckpointOptions();
+
+  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 6)
   OutputOptions output = new OutputOptions();
 
   @Override
@@ -57,11 +60,12 @@ final class TrainCommand implements Action {
   }
 
   /** Everything that can be refused before a file is read. */
-  private void requireValid() {
+  void requireValid() {
     data.requireValid(network.network);
     optimizer.requireValid(defaults());
     loop.requireValid();
     network.requireValid(loop.models);
+    checkpoints.requireValid(loop.models);
     output.requireValid(loop.models, data.file);
   }
 }

@@ -1,10 +1,12 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 
@@ -13,8 +15,10 @@ final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
   private DeviceChoice device;
+  private final RankSession session;
 
-  TrainingReport(TrainCommand options, Console console) {
+  TrainingReport(TrainCommand options, Console console, RankSession session) {
+    this.session = session;
     this.options = options;
     this.console = console;
   }
@@ -35,7 +39,18 @@ final class TrainingReport {
         DeviceChoice.of(
             options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
             data.rows().rows(), options.loop.fit(options.defaults(), 0));
-    say(device.description());
+    say(device.description() + session.description());
+  }
+
+  /** Says where it goes on, if it does. */
+  void resuming(Optional<Checkpoint> checkpoint) throws IOException {
+    if (checkpoint.isPresent()) {
+      Checkpoint start = checkpoint.get();
+      say("resuming from " + start.file() + ": " + Text.count(start.epoch(), "epoch") + ", "
+          + Text.count(start.steps(), "step") + " done");
+    } else if (options.checkpoints.resumes()) {
+      say("no checkpoint in " + options.checkpoints.directory + " yet: from the beginning");
+    }
   }
 
   /** Says how it went. */
@@ -51,12 +66,15 @@ final class TrainingReport {
       say("saved " + names(options.output.save));
     }
     if (options.output.json) {
-      console.println(JsonReport.line(result, device.name()));
+      console.println(JsonReport.line(result, device.name(), session.worldSize()));
     }
   }
 
   /** Says that it ended early. */
   void interrupted(TrainingResult result, List<Path> saved) {
+    if (!session.leads()) {
+      return;
+    }
     console.err().println(
         "ringstep train: interrupted after " + Text.count(result.totalSteps(), "step") + "; "
             + (saved.isEmpty() ? "nothing saved" : "saved " + names(saved)));

@@ -6,6 +6,11 @@ import java.util.stream.IntStream;
 
 /** What a run did, over all its models. */
 record TrainingResult(List<Trained> models) {
+  /** Whether some training was cancelled, here or by another rank. */
+  boolean isCutShort() {
+    return models.stream().anyMatch(trained -> trained.fit().cancelled());
+  }
+
   /** Steps of all models together. */
   long totalSteps() {
     return models.stream().mapToLong(trained -> trained.fit().steps()).sum();

@@ -1,24 +1,44 @@
 package io.ringstep.cli;
 
+import io.ringstep.Checkpoint;
+import io.ringstep.CollectiveException;
+import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.RingstepException;
 import io.ringstep.internal.ModelFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** One run of {@code ringstep train}: reads, trains, saves, reports. */
 final class TrainingRun {
   private final TrainCommand options;
   private final Console console;
+  private RankSession session;
 
   TrainingRun(TrainCommand options, Console console) {
     this.options = options;
     this.console = console;
   }
 
-  /** Runs it; the result is the exit code. */
+  /** Runs it, as one of several ranks where a launcher has started it; the result is the exit code. */
   int run() throws IOException {
+    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective)) {
+      session = joined;
+      if (!session.leads()) {
+        options.output.silence();
+      }
+      try {
+        return readAndTrain();
+      } catch (Throwable failure) {
+        session.fail(failure);
+        throw failure;
+      }
+    }
+  }
+
+  private int readAndTrain() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
     List<Model> models = InitialModels.read(options.network, options.loop.models);
     int outputs = StartingPoint.outputs(options.data, options.network, models);
@@ -32,13 +52,17 @@ final class TrainingRun {
   }
 
   private int train(TrainingData data, StartingPoint start) throws IOException {
-    TrainingReport report = new TrainingReport(options, console);
+    TrainingReport report = new TrainingReport(options, console, session);
+    // Of several ranks, all go on from rank 0's.
+    Optional<Checkpoint> checkpoint =
+        session.leads() ? options.checkpoints.start(console.err()) : Optional.empty();
     report.begin(data, start);
+    report.resuming(checkpoint);
     try (Interrupts interrupts = new Interrupts(console.err())) {
-      TrainingResult result = new TrainingResult(train(data, start, interrupts));
+      TrainingResult result = new TrainingResult(train(data, start, interrupts, checkpoint));
       interrupts.trainingEnded();
       List<Path> saved = save(result);
-      if (interrupts.requested()) {
+      if (interrupts.requested() || result.isCutShort()) {
         report.interrupted(result, saved);
         return ExitCode.INTERRUPTED;
       }
@@ -47,9 +71,13 @@ final class TrainingRun {
     }
   }
 
-  private List<Trained> train(TrainingData data, StartingPoint start, Interrupts interrupts) {
+  private List<Trained> train(
+      TrainingData data, StartingPoint start, Interrupts interrupts, Optional<Checkpoint> checkpoint) {
     try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
-      return new Ensemble(options, start, display, interrupts::requested).train(data.rows());
+      return new Ensemble(options, start, display, interrupts::requested, checkpoint, session.communicator())
+          .train(data.rows());
+    } catch (InvalidDataException | CollectiveException e) {
+      throw e; // their kind tells the exit code
     } catch (RingstepException e) {
       List<Path> save = options.output.save;
       String untouched = save.isEmpty() ? "" : "; " + TrainingReport.names(save) + " left as it was";

@@ -42,10 +42,13 @@ public final class ModelFile {
    * @throws InvalidDataException if the file is missing or malformed
    */
   public static List<Model> loadAll(Path file) {
-    SafetensorsFile content = SafetensorsFile.read(file);
+    return models(file, SafetensorsFile.read(file));
+  }
+
+  static List<Model> models(Path file, SafetensorsFile content) {
     ModelMetadata metadata = ModelMetadata.parse(file, content.metadata());
     try {
-      ModelTensors tensors = new ModelTensors(file, content.tensors());
+      ModelTensors tensors = new ModelTensors(file, CheckpointFile.parameters(content));
       Network network = tensors.network().withActivation(metadata.activation());
       return tensors.parameters(network).stream()
           .map(parameters -> metadata.model(network, parameters))
@@ -66,6 +69,10 @@ public final class ModelFile {
   }
 
   private static void write(List<Model> models, boolean stacked, Path file) throws IOException {
+    SafetensorsFile.write(file, tensors(models, stacked), ModelMetadata.of(models.get(0)).strings());
+  }
+
+  static List<Tensor> tensors(List<Model> models, boolean stacked) {
     List<float[]> parameters = models.stream().map(Model::parameters).toList();
     List<Tensor> tensors = new ArrayList<>();
     for (Network.Parameter parameter : models.get(0).network().parameters()) {
@@ -73,7 +80,7 @@ public final class ModelFile {
       parameters.forEach(values -> data.put(values, parameter.offset(), parameter.size()));
       tensors.add(new Tensor(parameter.name(), shape(models.size(), stacked, parameter), data.flip()));
     }
-    SafetensorsFile.write(file, tensors, ModelMetadata.of(models.get(0)).strings());
+    return tensors;
   }
 
   private static long[] shape(int models, boolean stacked, Network.Parameter parameter) {
@@ -82,7 +89,7 @@ public final class ModelFile {
     return shape.stream().mapToLong(Integer::longValue).toArray();
   }
 
-  private static FloatBuffer allocate(int floats) {
+  static FloatBuffer allocate(int floats) {
     return ByteBuffer.allocateDirect(Math.multiplyExact(floats, Float.BYTES))
         .order(ByteOrder.nativeOrder())
         .asFloatBuffer();

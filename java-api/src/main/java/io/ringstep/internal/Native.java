@@ -3,6 +3,10 @@ package io.ringstep.internal;
 import io.ringstep.CudaException;
 import io.ringstep.CudaFatalException;
 import io.ringstep.CudaOutOfMemoryException;
+import io.ringstep.CollectiveException;
+import io.ringstep.CollectiveTimeoutException;
+import io.ringstep.RankFailedException;
+import io.ringstep.RankMismatchException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
 import org.bytedeco.javacpp.Loader;
@@ -62,6 +66,11 @@ public final class Native {
       case Engine.RS_CUDA -> new CudaException(reason);
       case Engine.RS_CUDA_OUT_OF_MEMORY -> new CudaOutOfMemoryException(reason);
       case Engine.RS_CUDA_FATAL -> new CudaFatalException(reason);
+      case Engine.RS_COLLECTIVE_TIMEOUT -> new CollectiveTimeoutException(Engine.rs_last_error_rank(), reason);
+      case Engine.RS_COLLECTIVE_RANK_LOST -> new RankFailedException(Engine.rs_last_error_rank(), reason);
+      case Engine.RS_COLLECTIVE_MISMATCH -> new RankMismatchException(Engine.rs_last_error_rank(), reason);
+      case Engine.RS_COLLECTIVE_ABORTED, Engine.RS_COLLECTIVE_FAILED ->
+          new CollectiveException(Engine.rs_last_error_rank(), reason);
       default -> new RingstepException(reason);
     };
   }
@@ -90,5 +99,12 @@ public final class Native {
   public static String cpuSimd() {
     require();
     return Engine.rs_cpu_simd().getString();
+  }
+
+  /** For example {@code Open MPI v4.1.4}: what the system has; or {@code not found}. */
+  public static String mpiVersion() {
+    require();
+    String version = Engine.rs_mpi_version().getString();
+    return version.isEmpty() ? "not found" : version;
   }
 }

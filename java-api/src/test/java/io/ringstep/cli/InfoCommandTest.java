@@ -17,8 +17,8 @@ class InfoCommandTest {
     for (String line :
         List.of(
             "ringstep +\\S.+", "engine +[0-9.]+", "simd +(avx512|avx2|baseline)", "javacpp +[0-9.]+",
-            "java +[0-9].+", "os +.+", "cpu +available: .+processors?",
-            "cuda driver +\\S.*", "cuda runtime +\\S.*", "cuda +(not )?available: .+")) {
+            "mpi +(Open MPI v|MPICH |not found).*", "nccl +([0-9.]+|not found)", "java +[0-9].+", "os +.+",
+            "cpu +available: .+processors?", "cuda driver +\\S.*", "cuda runtime +\\S.*", "cuda +(not )?available: .+")) {
       assertTrue(result.out().lines().anyMatch(shown -> shown.matches(line)), result.out() + line);
     }
   }
@@ -30,7 +30,8 @@ class InfoCommandTest {
     JsonObject info = result.json();
     assertEquals(
         List.of(
-            "ringstep", "engine", "simd", "javacpp", "java", "cuda driver", "cuda runtime", "os", "backends"),
+            "ringstep", "engine", "simd", "javacpp", "mpi", "nccl", "java", "cuda driver", "cuda runtime", "os",
+            "backends"),
         List.copyOf(info.keySet()));
     JsonArray backends = info.getAsJsonArray("backends");
     assertEquals("cpu", backends.get(0).getAsJsonObject().get("name").getAsString());

@@ -1,0 +1,123 @@
+package io.ringstep.internal;
+
+import io.ringstep.Rendezvous;
+import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_communicator;
+import io.ringstep.engine.Engine.rs_tcp_listener;
+import io.ringstep.internal.rendezvous.Endpoint;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+
+/** Makes the engine's communicators of what a rendezvous knows. */
+public final class CommunicatorMaker {
+  private static final List<String> MPI_LAUNCHERS = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+
+  private CommunicatorMaker() {}
+
+  /**
+   * This rank's communicator.
+   *
+   * @param backend {@code AUTO}, {@code LOCAL}, {@code TCP}, {@code MPI} or {@code NCCL}, the same on every rank
+   */
+  public static rs_communicator make(Rendezvous rendezvous, String backend) {
+    if (!(rendezvous instanceof Endpoint endpoint)) {
+      throw new IllegalArgumentException("this Rendezvous was not made by Rendezvous.env, tcp or inProcess");
+    }
+    rendezvous.agree("collective", Map.of("collective", backend.toLowerCase(Locale.ROOT)));
+    boolean mpiHere = backend.equals("AUTO") && !endpoint.isInProcess() && isMpiUsable();
+    // What one rank cannot use, none may.
+    List<byte[]> offers = rendezvous.allGather("backend", Boolean.toString(mpiHere).getBytes(StandardCharsets.UTF_8));
+    String chosen = backend;
+    if (backend.equals("AUTO")) {
+      boolean mpi = offers.stream().allMatch(offer -> new String(offer, StandardCharsets.UTF_8).equals("true"));
+      chosen = endpoint.isInProcess() ? "LOCAL" : mpi ? "MPI" : "TCP";
+    }
+    double deadline = rendezvous.deadline().toMillis() / 1000.0;
+    return switch (chosen) {
+      case "LOCAL" -> local(rendezvous, endpoint, deadline);
+      case "MPI" -> mpi(deadline);
+      case "NCCL" -> throw nccl();
+      default -> tcp(rendezvous, endpoint, deadline);
+    };
+  }
+
+  private static boolean isMpiUsable() {
+    return MPI_LAUNCHERS.stream().anyMatch(System.getenv()::containsKey)
+        && !Engine.rs_mpi_version().getString().isEmpty();
+  }
+
+  /** Rank 0 makes them all, and hands the others theirs. */
+  private static rs_communicator local(Rendezvous rendezvous, Endpoint endpoint, double deadline) {
+    if (!endpoint.isInProcess()) {
+      throw new IllegalArgumentException("local needs ranks that are threads of one process; use tcp or mpi");
+    }
+    int size = rendezvous.worldSize();
+    ByteBuffer addresses = ByteBuffer.allocate(size * Long.BYTES);
+    if (rendezvous.rank() == 0) {
+      Pointer memory = Native.allocate((long) size * Long.BYTES);
+      try {
+        PointerPointer<rs_communicator> made = new PointerPointer<>(memory);
+        Native.check(Engine.rs_local_communicators_create(size, deadline, made));
+        for (int rank = 0; rank < size; rank++) {
+          addresses.putLong(made.get(rs_communicator.class, rank).address());
+        }
+      } finally {
+        Pointer.free(memory);
+      }
+    }
+    byte[] all = rendezvous.allGather("local communicators", addresses.array()).get(0);
+    long own = ByteBuffer.wrap(all).getLong(rendezvous.rank() * Long.BYTES);
+    return new rs_communicator(new Address(own));
+  }
+
+  /** A number as a pointer. */
+  private static final class Address extends Pointer {
+    Address(long address) {
+      super((Pointer) null);
+      this.address = address;
+    }
+  }
+
+  private static rs_communicator tcp(Rendezvous rendezvous, Endpoint endpoint, double deadline) {
+    rs_tcp_listener listener = new rs_tcp_listener();
+    Native.check(Engine.rs_tcp_listener_create(endpoint.hostAddress(), listener));
+    byte[] key = endpoint.key();
+    Pointer keyMemory = Native.allocate(key.length);
+    try {
+      String own = endpoint.hostAddress() + " " + Engine.rs_tcp_listener_port(listener);
+      String addresses =
+          rendezvous.allGather("addresses", own.getBytes(StandardCharsets.UTF_8)).stream()
+              .map(address -> new String(address, StandardCharsets.UTF_8))
+              .collect(Collectors.joining("\n"));
+      keyMemory.capacity(key.length).asByteBuffer().put(key);
+      rs_communicator communicator = new rs_communicator();
+      Native.check(
+          Engine.rs_tcp_communicator_create(
+              listener, rendezvous.rank(), rendezvous.worldSize(), addresses, keyMemory, key.length, deadline,
+              communicator));
+      return communicator;
+    } finally {
+      Pointer.free(keyMemory);
+      Engine.rs_tcp_listener_destroy(listener);
+    }
+  }
+
+  /** NCCL sums what lies in a GPU's memory; the trainers of this build keep their gradients in the host's. */
+  private static RuntimeException nccl() {
+    NcclLibrary.require();
+    return new IllegalArgumentException(
+        "nccl needs trainers on GPUs, and this build trains with several ranks on CPUs alone; use auto, mpi or tcp");
+  }
+
+  private static rs_communicator mpi(double deadline) {
+    rs_communicator communicator = new rs_communicator();
+    Native.check(Engine.rs_mpi_communicator_create(deadline, communicator));
+    return communicator;
+  }
+}

@@ -1,0 +1,44 @@
+// SHA-256 on FIPS 180-4's examples, HMAC on those of RFC 4231.
+#include "collective/hmac.h"
+
+#include <cstdio>
+
+#include "check.h"
+
+using rs::collective::Digest;
+
+namespace {
+
+std::string hex(const Digest& digest) {
+  std::string text;
+  char byte[3];
+  for (uint8_t b : digest) std::snprintf(byte, sizeof byte, "%02x", b), text += byte;
+  return text;
+}
+
+void expect(const std::string& actual, const char* expected) { CHECK(actual == expected, "%s, not %s", actual.c_str(), expected); }
+
+}  // namespace
+
+int main() {
+  using rs::collective::hmac_sha256;
+  using rs::collective::sha256;
+  expect(hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  expect(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  expect(hex(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  expect(hex(sha256(std::string(1000000, 'a'))), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+
+  expect(hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  expect(hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  expect(hex(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+
+  Digest a = sha256("a"), b = a;
+  CHECK(rs::collective::same(a, b), "a digest is itself");
+  b[31] ^= 1;
+  CHECK(!rs::collective::same(a, b), "a digest is no other");
+  return 0;
+}
