@@ -127,11 +127,13 @@ void a_rank_that_leaves(const NamedBackend& backend, int size) {
 // From another thread, amid an operation: it ends at once, here and elsewhere, and so does every later one.
 void an_abort(const NamedBackend& backend, int size) {
   std::atomic<Communicator*> waiting{nullptr};
+  std::atomic<bool> aborted{false};
   const auto start = std::chrono::steady_clock::now();
   std::thread aborter([&] {
     while (!waiting) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     waiting.load()->abort(size - 1, "rank 9 was seen to fail");
+    aborted = true;
   });
   const Failures failures = backend.run(size, kLong, [&](Communicator& ranks) {
     ranks.barrier();
@@ -141,6 +143,7 @@ void an_abort(const NamedBackend& backend, int size) {
     try {
       for (int i = 0; i < 4; ++i) ranks.barrier();
     } catch (const Failure&) {
+      while (!aborted) std::this_thread::yield();  // before this rank's communicator is gone
       ranks.barrier();  // fails again, in the same way
     }
   });

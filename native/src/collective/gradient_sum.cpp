@@ -18,6 +18,8 @@ constexpr int kIdle = 64;
 // The plane of values that are not finite counts +infinity, -infinity and NaN, 20 bits for each.
 constexpr int kSpecialBits = 20;
 
+constexpr __int128 kDigit = __int128{1} << 32;
+
 int highest(uint32_t planes) { return 31 - __builtin_clz(planes); }
 int lowest(uint32_t planes) { return __builtin_ctz(planes); }
 
@@ -145,7 +147,7 @@ void GradientSum::round(Planes used, int64_t count, float* sum) {
     }
     // Digits stay below 2^62, so three of them fit. Integers become floats rounded to nearest, ties to even; what
     // follows is exact, unless the result is denormal or too large.
-    const __int128 whole = digits0[i] + (static_cast<__int128>(digits1[i]) << 32) + (static_cast<__int128>(digits2[i]) << 64);
+    const __int128 whole = digits0[i] + kDigit * (digits1[i] + kDigit * digits2[i]);
     const float result = static_cast<float>(static_cast<float>(whole) * unit);
     sum[i] = whole == 0 || std::isnormal(result) ? result : round_any(used, i);
   }

@@ -283,6 +283,7 @@ rs_status Trainer::fit_rows(
 
 rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   prepare(std::min(fit.batch, data.rows));
+  prepare(data.rows % fit.batch);  // an epoch's last batch: fewer rows may make more blocks, as blocks are smaller then
   const std::vector<float> weights = loss_weights(fit.target_scale);
   Pause pause(fit.seconds, network_.parameter_count);
   bool paused = false;

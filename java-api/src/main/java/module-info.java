@@ -10,6 +10,9 @@ module io.ringstep {
   requires static me.tongfei.progressbar;
 
   exports io.ringstep;
+  exports io.ringstep.chart;
+
+  uses io.ringstep.chart.ChartWriter;
 
   opens io.ringstep.cli to
       info.picocli;

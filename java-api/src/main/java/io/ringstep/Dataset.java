@@ -162,6 +162,22 @@ public final class Dataset implements AutoCloseable {
     return targetNames;
   }
 
+  /** A copy of x, [rows, inputs], row-major: standardized, where the dataset is. */
+  public float[] x() {
+    return read((x, y) -> copy(x));
+  }
+
+  /** A copy of y, [rows, outputs], row-major: standardized, where the dataset is. */
+  public float[] y() {
+    return read((x, y) -> copy(y));
+  }
+
+  private static float[] copy(FloatBuffer values) {
+    float[] copy = new float[values.remaining()];
+    values.get(copy);
+    return copy;
+  }
+
   /** How the rows were standardized; empty where they were not. */
   public Optional<Standardizer> standardizer() {
     return Optional.ofNullable(standardizer);

@@ -1,5 +1,6 @@
 package io.ringstep;
 
+import io.ringstep.internal.Compression;
 import io.ringstep.internal.ModelFile;
 import java.io.IOException;
 import java.nio.FloatBuffer;
@@ -19,6 +20,7 @@ public final class Model {
   private final Standardizer standardizer;
   private final List<String> inputNames;
   private final List<String> targetNames;
+  private final Encoding encoding;
 
   /**
    * A model without standardization and names.
@@ -41,11 +43,22 @@ public final class Model {
       Standardizer standardizer,
       List<String> inputNames,
       List<String> targetNames) {
+    this(network, parameters, standardizer, inputNames, targetNames, Encoding.FLOAT32);
+  }
+
+  private Model(
+      Network network,
+      float[] parameters,
+      Standardizer standardizer,
+      List<String> inputNames,
+      List<String> targetNames,
+      Encoding encoding) {
     this.network = Objects.requireNonNull(network, "network");
     this.parameters = parameters.clone();
     this.standardizer = standardizer;
     this.inputNames = List.copyOf(inputNames);
     this.targetNames = List.copyOf(targetNames);
+    this.encoding = encoding;
     requireLength("parameters", parameters.length, network.parameterCount());
     if (standardizer != null) {
       requireLength("standardizer inputs", standardizer.xMean().length, network.inputs());
@@ -70,7 +83,7 @@ public final class Model {
     return ModelFile.load(file);
   }
 
-  /** Writes a {@code .safetensors} file, whole or not at all. */
+  /** Writes a {@code .safetensors} file in this model's {@link #encoding()}, whole or not at all. */
   public void save(Path file) throws IOException {
     ModelFile.save(this, file);
   }
@@ -100,10 +113,45 @@ public final class Model {
     return targetNames;
   }
 
+  /** How {@link #save} writes the weights: as they were read, or as {@link #compressed} says. */
+  public Encoding encoding() {
+    return encoding;
+  }
+
   /** The same parameters with {@code activation} between the layers. */
   public Model withActivation(Activation activation) {
     return new Model(
-        network.withActivation(activation), parameters, standardizer, inputNames, targetNames);
+        network.withActivation(activation), parameters, standardizer, inputNames, targetNames, encoding);
+  }
+
+  /**
+   * The same model rounded to what {@code encoding} holds: its file gives exactly these parameters
+   * back, on every machine.
+   *
+   * @throws IllegalArgumentException if a parameter is beyond the encoding's range
+   */
+  public Model compressed(Encoding encoding) {
+    return new Model(
+        network,
+        Compression.round(network, parameters, encoding),
+        standardizer,
+        inputNames,
+        targetNames,
+        encoding);
+  }
+
+  /**
+   * The same model with its smallest weights, by size over all layers, set to 0; biases stay. PyTorch
+   * calls it {@code prune.global_unstructured} with {@code L1Unstructured}.
+   *
+   * @param fraction of the weights, from 0 to 1
+   */
+  public Model pruned(double fraction) {
+    if (!(fraction >= 0 && fraction <= 1)) {
+      throw new IllegalArgumentException("the fraction to prune must be from 0 to 1, but is " + fraction);
+    }
+    float[] left = Compression.prune(network, parameters, fraction);
+    return new Model(network, left, standardizer, inputNames, targetNames, encoding).compressed(encoding);
   }
 
   /**

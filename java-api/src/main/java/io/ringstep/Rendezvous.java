@@ -42,7 +42,7 @@ public interface Rendezvous extends AutoCloseable {
    * </ol>
    *
    * <p>The address is {@code RINGSTEP_RENDEZVOUS} (host:port), else {@code MASTER_ADDR} and {@code
-   * MASTER_PORT}, else for Slurm the first host of the node list, and for MPI on one host the loopback
+   * MASTER_PORT} (the port after it where torchrun's own store has that one), else for Slurm the first host of the node list, and for MPI on one host the loopback
    * address, both with a port derived from the job. {@code RINGSTEP_SECRET} is the job's secret, which
    * only a job on the loopback address may be without; {@code RINGSTEP_DEADLINE} its deadline in
    * seconds.

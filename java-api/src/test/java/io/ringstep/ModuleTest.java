@@ -31,7 +31,7 @@ class ModuleTest {
     }
     assertEquals("io.ringstep", module.name());
     assertEquals(
-        Set.of("io.ringstep"),
+        Set.of("io.ringstep", "io.ringstep.chart"),
         module.exports().stream().map(ModuleDescriptor.Exports::source).collect(Collectors.toSet()));
     assertTrue(module.opens().stream().allMatch(ModuleDescriptor.Opens::isQualified), "opened to all");
   }

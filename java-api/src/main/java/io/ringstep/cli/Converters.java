@@ -3,6 +3,7 @@ package io.ringstep.cli;
 import io.ringstep.Activation;
 import io.ringstep.Communicator;
 import io.ringstep.Device;
+import io.ringstep.Encoding;
 import io.ringstep.Network;
 import java.util.Arrays;
 import java.util.Locale;
@@ -23,6 +24,7 @@ final class Converters {
         .registerConverter(Long.class, text -> number(text, Long::valueOf, "a whole number"))
         .registerConverter(Double.class, text -> number(text, Double::valueOf, "a number"))
         .registerConverter(Activation.class, text -> word(text, Activation.values()))
+        .registerConverter(Encoding.class, text -> word(text, Encoding.values()))
         .registerConverter(
             OptimizerOptions.Kind.class, text -> word(text, OptimizerOptions.Kind.values()))
         .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))

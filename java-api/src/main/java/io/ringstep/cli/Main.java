@@ -25,7 +25,8 @@ import picocli.CommandLine.ScopeType;
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
-      TrainCommand.class, PredictCommand.class, LaunchCommand.class, InfoCommand.class, SmokeCommand.class
+      TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, InfoCommand.class,
+      SmokeCommand.class
     },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",
@@ -92,6 +93,6 @@ public final class Main implements Action {
 
   @Override
   public int run(Console console) {
-    throw new UsageException("name a command: train, predict, launch or info; see 'ringstep --help'");
+    throw new UsageException("name a command; 'ringstep --help' lists them");
   }
 }

@@ -20,11 +20,26 @@ final class OutputOptions {
   List<Path> save = List.of();
 
   @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Draw the loss of every epoch, as .svg or .png by the file's name.")
+  Path plot;
+
+  @Option(
+      names = "--report",
+      paramLabel = "FILE",
+      description =
+          "Write one HTML page about the run: its settings, its losses, and charts of these and of predictions"
+              + " against truth.")
+  Path report;
+
+  @Option(
       names = "--json",
       description =
           "Print one line of JSON, and nothing else, on standard output: steps and epochs (of each"
               + " model), loss (mean squared error with the final weights), losses (of every epoch as"
-              + " it was trained), samples_per_second, device, seconds; with --models also models, with several ranks also ranks.")
+              + " it was trained), samples_per_second, device, seconds; with --models also models, with several"
+              + " ranks also ranks.")
   boolean json;
 
   @Option(names = "--quiet", description = "Print nothing but --json's line and failures.")
@@ -33,6 +48,8 @@ final class OutputOptions {
   /** Of several ranks, one saves and reports. */
   void silence() {
     save = List.of();
+    plot = null;
+    report = null;
     json = false;
     quiet = true;
   }
@@ -43,6 +60,7 @@ final class OutputOptions {
         save.stream().map(Path::toAbsolutePath).collect(Collectors.toCollection(HashSet::new)).size()
             == save.size(),
         "--save names a file twice; name each once");
+    ChartFiles.requireWritable(plot, report);
     Checks.require(
         data == null || save.stream().noneMatch(file -> OutputFiles.same(file, data)),
         "--save would overwrite --data " + data + "; name another file");

@@ -18,6 +18,10 @@ final class RankGroup {
   private static final Duration LAST_WORDS = Duration.ofSeconds(3);
 
   private static final Duration HEED = Duration.ofSeconds(3);
+
+  /** How long ranks have to save what they have when all are asked to end. */
+  private static final Duration SAVING = Duration.ofSeconds(20);
+
   private static final long POLL_MILLIS = 50;
 
   private final List<RankProcess> processes = new ArrayList<>();
@@ -119,7 +123,7 @@ final class RankGroup {
   /** Ends all: first asks them to, then waits a little, then kills what is left. */
   synchronized void end() {
     processes.forEach(RankProcess::terminate);
-    long end = System.nanoTime() + HEED.toNanos();
+    long end = System.nanoTime() + SAVING.toNanos();
     try {
       for (RankProcess process : processes) {
         while (process.isAlive() && System.nanoTime() < end) {

@@ -1,14 +1,19 @@
 package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
+import io.ringstep.chart.Chart;
+import io.ringstep.chart.Report;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** What a training run tells its user: text for people, or JSON for programs, or nothing. */
 final class TrainingReport {
@@ -26,11 +31,7 @@ final class TrainingReport {
   /** Says what is about to be trained. */
   void begin(TrainingData data, StartingPoint start) throws IOException {
     say(
-        "training " + models() + Text.sizes(start.network())
-            + (start.sized() ? " (sized to the data), " : ", ")
-            + start.network().activation().name().toLowerCase(Locale.ROOT) + ", on " + data.name()
-            + ": " + Text.count(data.rows().rows(), "row") + ", " + data.widths()
-            + standardization(data, start));
+        "training " + models() + network(start) + ", on " + data(data, start));
     say(
         options.optimizer.describe(options.defaults()) + "; "
             + options.loop.describe(options.defaults())
@@ -55,12 +56,7 @@ final class TrainingReport {
 
   /** Says how it went. */
   void end(TrainingData data, TrainingResult result) throws IOException {
-    say(
-        String.format(
-            Locale.ROOT, "%s, %s%s in %.3f s: %,.0f samples/s",
-            Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
-            result.models().size() > 1 ? " of each model" : "",
-            result.seconds(), result.samplesPerSecond()));
+    say(speed(result));
     say("mean squared error " + Text.loss(result.loss()) + spread(result) + comparison(data, result));
     if (!options.output.save.isEmpty()) {
       say("saved " + names(options.output.save));
@@ -68,6 +64,36 @@ final class TrainingReport {
     if (options.output.json) {
       console.println(JsonReport.line(result, device.name(), session.worldSize()));
     }
+  }
+
+  /** The same as a page, with charts. */
+  Report page(TrainingData data, TrainingResult result, StartingPoint start) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("Network", models() + network(start));
+    facts.put("Data", data(data, start));
+    facts.put("Optimizer", options.optimizer.describe(options.defaults()));
+    facts.put("Training", options.loop.describe(options.defaults()));
+    facts.put("Device", device.description());
+    facts.put("Done", speed(result));
+    facts.put("Mean squared error", Text.loss(result.loss()) + spread(result) + comparison(data, result));
+    facts.put("Ringstep", Versions.ringstep());
+    List<Chart> charts =
+        List.of(
+            TrainingCharts.losses(result),
+            TrainingCharts.predictions(result.models().get(0).model(), data.rows()));
+    return new Report("A training run on " + data.name(), facts, tables(result), charts);
+  }
+
+  private static List<Report.Table> tables(TrainingResult result) {
+    double[] losses = result.finalLosses();
+    if (losses.length == 1) {
+      return List.of();
+    }
+    List<List<String>> rows =
+        IntStream.range(0, losses.length)
+            .mapToObj(k -> List.of(Integer.toString(k), Text.loss(losses[k])))
+            .toList();
+    return List.of(new Report.Table("Models", List.of("model", "mean squared error"), rows));
   }
 
   /** Says that it ended early. */
@@ -94,6 +120,24 @@ final class TrainingReport {
     } else {
       console.println(line);
     }
+  }
+
+  private static String network(StartingPoint start) {
+    return Text.sizes(start.network()) + (start.sized() ? " (sized to the data), " : ", ")
+        + start.network().activation().name().toLowerCase(Locale.ROOT);
+  }
+
+  private String data(TrainingData data, StartingPoint start) {
+    return data.name() + ": " + Text.count(data.rows().rows(), "row") + ", " + data.widths()
+        + standardization(data, start);
+  }
+
+  private static String speed(TrainingResult result) {
+    return String.format(
+        Locale.ROOT, "%s, %s%s in %.3f s: %,.0f samples/s",
+        Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
+        result.models().size() > 1 ? " of each model" : "",
+        result.seconds(), result.samplesPerSecond());
   }
 
   private String models() {

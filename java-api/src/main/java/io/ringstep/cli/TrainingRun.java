@@ -67,6 +67,7 @@ final class TrainingRun {
         return ExitCode.INTERRUPTED;
       }
       report.end(data, result);
+      draw(data, result, report, start);
       return ExitCode.DONE;
     }
   }
@@ -82,6 +83,16 @@ final class TrainingRun {
       List<Path> save = options.output.save;
       String untouched = save.isEmpty() ? "" : "; " + TrainingReport.names(save) + " left as it was";
       throw new RingstepException(e.getMessage() + untouched, e);
+    }
+  }
+
+  private void draw(TrainingData data, TrainingResult result, TrainingReport report, StartingPoint start)
+      throws IOException {
+    if (options.output.plot != null) {
+      ChartFiles.write(TrainingCharts.losses(result), options.output.plot);
+    }
+    if (options.output.report != null) {
+      ChartFiles.write(report.page(data, result, start), options.output.report);
     }
   }
 

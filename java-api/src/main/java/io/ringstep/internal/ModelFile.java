@@ -1,8 +1,10 @@
 package io.ringstep.internal;
 
+import io.ringstep.Encoding;
 import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.Network;
+import io.ringstep.internal.files.ElementType;
 import io.ringstep.internal.files.SafetensorsFile;
 import io.ringstep.internal.files.Tensor;
 import java.io.IOException;
@@ -11,15 +13,24 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Models as {@code .safetensors}: one tensor a parameter, under PyTorch's name and shape, and in the
  * metadata what PyTorch has no place for. Several models of one network are stacked: every shape has
- * their number in front.
+ * their number in front. The weights of {@link Encoding#INT8} are whole numbers beside their scales.
  */
 public final class ModelFile {
+  private static final Map<Encoding, ElementType> TYPES =
+      Map.of(
+          Encoding.FLOAT32, ElementType.F32,
+          Encoding.FLOAT16, ElementType.F16,
+          Encoding.BFLOAT16, ElementType.BF16,
+          Encoding.INT8, ElementType.F32); // of what is not a weight
+
   private ModelFile() {}
 
   /**
@@ -51,11 +62,17 @@ public final class ModelFile {
       ModelTensors tensors = new ModelTensors(file, CheckpointFile.parameters(content));
       Network network = tensors.network().withActivation(metadata.activation());
       return tensors.parameters(network).stream()
-          .map(parameters -> metadata.model(network, parameters))
+          .map(parameters -> encoded(metadata.model(network, parameters), tensors.encoding()))
           .toList();
     } catch (IllegalArgumentException e) {
       throw new InvalidDataException(file, 0, 0, "does not fit together: " + e.getMessage(), e);
     }
+  }
+
+  /** A file of somebody else's may have scales of its own, which ours would not reproduce: it stays float32. */
+  private static Model encoded(Model model, Encoding encoding) {
+    Model encoded = model.compressed(encoding);
+    return Arrays.equals(encoded.parameters(), model.parameters()) ? encoded : model;
   }
 
   /** Writes one model, whole or not at all. */
@@ -74,13 +91,39 @@ public final class ModelFile {
 
   static List<Tensor> tensors(List<Model> models, boolean stacked) {
     List<float[]> parameters = models.stream().map(Model::parameters).toList();
+    Encoding encoding = models.get(0).encoding();
     List<Tensor> tensors = new ArrayList<>();
     for (Network.Parameter parameter : models.get(0).network().parameters()) {
-      FloatBuffer data = allocate(Math.multiplyExact(models.size(), parameter.size()));
-      parameters.forEach(values -> data.put(values, parameter.offset(), parameter.size()));
-      tensors.add(new Tensor(parameter.name(), shape(models.size(), stacked, parameter), data.flip()));
+      long[] shape = shape(models.size(), stacked, parameter);
+      if (encoding == Encoding.INT8 && Compression.isWeight(parameter)) {
+        addQuantized(parameter, shape, parameters, tensors);
+      } else {
+        FloatBuffer data = allocate(Math.multiplyExact(models.size(), parameter.size()));
+        parameters.forEach(values -> data.put(values, parameter.offset(), parameter.size()));
+        tensors.add(new Tensor(parameter.name(), shape, data.flip(), TYPES.get(encoding)));
+      }
     }
     return tensors;
+  }
+
+  /** Adds whole numbers, and the scale of each of their rows. */
+  private static void addQuantized(
+      Network.Parameter weight, long[] shape, List<float[]> parameters, List<Tensor> tensors) {
+    int columns = weight.shape().get(1);
+    FloatBuffer numbers = allocate(Math.multiplyExact(parameters.size(), weight.size()));
+    FloatBuffer scales = allocate(numbers.capacity() / columns);
+    for (float[] values : parameters) {
+      for (int row = weight.offset(); row < weight.offset() + weight.size(); row += columns) {
+        float scale = Compression.scale(values, row, columns);
+        scales.put(scale);
+        for (int i = row; i < row + columns; i++) {
+          numbers.put(Compression.quantize(values[i], scale));
+        }
+      }
+    }
+    tensors.add(new Tensor(weight.name(), shape, numbers.flip(), ElementType.I8));
+    long[] rows = Arrays.copyOf(shape, shape.length - 1);
+    tensors.add(new Tensor(weight.name() + ModelTensors.SCALE, rows, scales.flip()));
   }
 
   private static long[] shape(int models, boolean stacked, Network.Parameter parameter) {

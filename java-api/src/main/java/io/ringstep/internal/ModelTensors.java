@@ -1,7 +1,9 @@
 package io.ringstep.internal;
 
+import io.ringstep.Encoding;
 import io.ringstep.InvalidDataException;
 import io.ringstep.Network;
+import io.ringstep.internal.files.ElementType;
 import io.ringstep.internal.files.Tensor;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
@@ -10,12 +12,18 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The tensors of a model file: what network they make up, checked to the last number. */
 final class ModelTensors {
-  private static final Pattern NAME = Pattern.compile("fc([1-9][0-9]{0,8})\\.(?:weight|bias)");
+  /** What the name of a weight matrix of whole numbers is followed by for its scales. */
+  static final String SCALE = "_scale";
+
+  private static final Pattern NAME =
+      Pattern.compile("fc([1-9][0-9]{0,8})\\.(?:weight|bias|weight" + SCALE + ")");
   private static final int MATRIX = 2;
 
   private final Path file;
@@ -35,6 +43,20 @@ final class ModelTensors {
     this.stack = stacked ? new long[] {first[0]} : new long[0];
     this.network = Network.of(sizes(layers, first[first.length - 1]));
     tensors.forEach(this::requireFinite);
+    tensors.stream().filter(tensor -> tensor.type() == ElementType.I8).forEach(this::requireScale);
+    tensors.stream().filter(tensor -> tensor.name().endsWith(SCALE)).forEach(this::restore);
+  }
+
+  /** How the file holds its tensors; float32 if not all alike. */
+  Encoding encoding() {
+    if (tensors.values().stream().anyMatch(tensor -> tensor.type() == ElementType.I8)) {
+      return Encoding.INT8;
+    }
+    Set<ElementType> types = tensors.values().stream().map(Tensor::type).collect(Collectors.toSet());
+    if (types.equals(Set.of(ElementType.F16))) {
+      return Encoding.FLOAT16;
+    }
+    return types.equals(Set.of(ElementType.BF16)) ? Encoding.BFLOAT16 : Encoding.FLOAT32;
   }
 
   /** The network, without activations: tensors do not tell. */
@@ -115,6 +137,34 @@ final class ModelTensors {
         throw invalid(
             tensor.name(), "holds " + data.get(i) + " at element " + i + "; every weight must be finite");
       }
+    }
+  }
+
+  private void requireScale(Tensor tensor) {
+    if (!tensors.containsKey(tensor.name() + SCALE)) {
+      throw invalid(tensor.name(), "is of whole numbers (I8), but no tensor '" + tensor.name() + SCALE + "' scales them");
+    }
+  }
+
+  /** Multiplies whole numbers, in place, with the scales of their rows. */
+  private void restore(Tensor scales) {
+    String name = scales.name().substring(0, scales.name().length() - SCALE.length());
+    Tensor weight = tensors.get(name);
+    if (weight == null || weight.type() != ElementType.I8) {
+      throw invalid(scales.name(), "scales '" + name + "', which is not of whole numbers (I8)");
+    }
+    long[] shape = weight.shape();
+    long[] rows = Arrays.copyOf(shape, shape.length - 1);
+    if (!Arrays.equals(scales.shape(), rows)) {
+      throw invalid(
+          scales.name(),
+          "has shape " + Arrays.toString(scales.shape()) + " where " + Arrays.toString(rows) + " is needed");
+    }
+    int columns = (int) shape[shape.length - 1];
+    FloatBuffer numbers = weight.data();
+    FloatBuffer scale = scales.data();
+    for (int i = 0; i < numbers.limit(); i++) {
+      numbers.put(i, numbers.get(i) * scale.get(i / columns));
     }
   }
 

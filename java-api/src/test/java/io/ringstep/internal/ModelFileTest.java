@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.ringstep.Activation;
+import io.ringstep.Encoding;
 import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import io.ringstep.Standardizer;
+import io.ringstep.internal.files.ElementType;
 import io.ringstep.internal.files.SafetensorsFile;
 import io.ringstep.internal.files.Tensor;
 import java.io.IOException;
@@ -184,6 +186,35 @@ class ModelFileTest {
     assertRefused("metadata: x scale must be finite and above 0", () -> ModelFile.load(file));
     write(standardizer("[0,0]", "[1,1e999]"), tensors);
     assertRefused("metadata: x scale must be finite and above 0", () -> ModelFile.load(file));
+  }
+
+  @Test
+  void multipliesBytesWithTheScaleOfTheirRow() throws IOException {
+    write(Map.of(), bytes("fc1.weight", 3, 2), tensor("fc1.weight_scale", 3), tensor("fc1.bias", 3));
+
+    Model model = ModelFile.load(file);
+
+    assertArrayEquals(new float[] {1, 2, 6, 8, 15, 18, 1, 2, 3}, model.parameters());
+    assertEquals(Encoding.FLOAT32, model.encoding(), "scales that are not ours cannot be written again");
+  }
+
+  @Test
+  void refusesBytesWithoutFittingScales() throws IOException {
+    write(Map.of(), bytes("fc1.weight", 3, 2), tensor("fc1.bias", 3));
+    assertRefused(
+        "tensor 'fc1.weight' is of whole numbers (I8), but no tensor 'fc1.weight_scale' scales them",
+        () -> ModelFile.load(file));
+    write(Map.of(), bytes("fc1.weight", 3, 2), tensor("fc1.weight_scale", 2), tensor("fc1.bias", 3));
+    assertRefused(
+        "tensor 'fc1.weight_scale' has shape [2] where [3] is needed", () -> ModelFile.load(file));
+    write(Map.of(), tensor("fc1.weight", 3, 2), tensor("fc1.weight_scale", 3), tensor("fc1.bias", 3));
+    assertRefused(
+        "tensor 'fc1.weight_scale' scales 'fc1.weight', which is not of whole numbers (I8)",
+        () -> ModelFile.load(file));
+  }
+
+  private static Tensor bytes(String name, long... shape) {
+    return new Tensor(name, shape, tensor(name, shape).data(), ElementType.I8);
   }
 
   private void assertRefused(String problem, Runnable load) {

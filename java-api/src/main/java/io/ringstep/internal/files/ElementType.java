@@ -7,24 +7,39 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
-/** How a file encodes a number, and its conversion to float32. */
-enum ElementType {
+/** How a file encodes a number, and its conversion to and from float32. */
+public enum ElementType {
   F16(2) {
     @Override
     float next(ByteBuffer in) {
-      return halfToFloat(in.getShort());
+      return HalfFloat.toFloat(in.getShort());
+    }
+
+    @Override
+    void put(float value, ByteBuffer out) {
+      out.putShort(HalfFloat.fromFloat(value));
     }
   },
   BF16(2) {
     @Override
     float next(ByteBuffer in) {
-      return Float.intBitsToFloat(in.getShort() << 16);
+      return BrainFloat.toFloat(in.getShort());
+    }
+
+    @Override
+    void put(float value, ByteBuffer out) {
+      out.putShort(BrainFloat.fromFloat(value));
     }
   },
   F32(4) {
     @Override
     float next(ByteBuffer in) {
       return in.getFloat();
+    }
+
+    @Override
+    void put(float value, ByteBuffer out) {
+      out.putFloat(value);
     }
 
     @Override
@@ -48,6 +63,11 @@ enum ElementType {
     @Override
     float next(ByteBuffer in) {
       return in.get();
+    }
+
+    @Override
+    void put(float value, ByteBuffer out) {
+      out.put((byte) value);
     }
   },
   I16(2) {
@@ -119,6 +139,15 @@ enum ElementType {
    */
   abstract float next(ByteBuffer in);
 
+  /**
+   * Appends a value in this type: rounded to the nearest, ties to even, for floating point.
+   *
+   * @throws UnsupportedOperationException for a type that is only read
+   */
+  void put(float value, ByteBuffer out) {
+    throw new UnsupportedOperationException(this + " is only read");
+  }
+
   /** Converts all of {@code in}. */
   void decode(ByteBuffer in, FloatBuffer out) {
     while (in.hasRemaining()) {
@@ -150,30 +179,16 @@ enum ElementType {
     }
   }
 
-  /** Writes all of {@code floats} as little-endian float32. */
-  static void writeF32(FloatBuffer floats, OutputStream out) throws IOException {
+  /** Writes all of {@code floats} in this type, little-endian. */
+  void write(FloatBuffer floats, OutputStream out) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     while (floats.hasRemaining()) {
       bytes.clear();
       while (bytes.hasRemaining() && floats.hasRemaining()) {
-        bytes.putFloat(floats.get());
+        put(floats.get(), bytes);
       }
       out.write(bytes.array(), 0, bytes.position());
     }
-  }
-
-  private static float halfToFloat(short bits) {
-    int exponent = bits >> 10 & 0x1f;
-    int fraction = bits & 0x3ff;
-    float magnitude;
-    if (exponent == 0x1f) {
-      magnitude = Float.intBitsToFloat(0x7f800000 | fraction << 13);
-    } else if (exponent == 0) {
-      magnitude = fraction * 0x1p-24f;
-    } else {
-      magnitude = Float.intBitsToFloat(exponent + 112 << 23 | fraction << 13);
-    }
-    return bits < 0 ? -magnitude : magnitude;
   }
 
   /**

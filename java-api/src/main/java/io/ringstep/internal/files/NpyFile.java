@@ -100,7 +100,7 @@ public final class NpyFile {
     out.write(MAGIC);
     out.write(new byte[] {1, 0, (byte) headerBytes, (byte) (headerBytes >> 8)});
     out.write((header + " ".repeat(padding) + "\n").getBytes(StandardCharsets.ISO_8859_1));
-    ElementType.writeF32(tensor.data(), out);
+    ElementType.F32.write(tensor.data(), out);
   }
 
   private static long headerLength(InputStream in, int lengthBytes, Source source)

@@ -24,7 +24,7 @@ public record SafetensorsFile(List<Tensor> tensors, Map<String, String> metadata
   private static final long LARGEST_HEADER = 100_000_000;
 
   /**
-   * Reads a whole file. F64, F16 and BF16 become float32.
+   * Reads a whole file. F64, F16, BF16 and I8 become float32.
    *
    * @throws io.ringstep.InvalidDataException if the file is missing or malformed
    */
@@ -69,7 +69,7 @@ public record SafetensorsFile(List<Tensor> tensors, Map<String, String> metadata
           out.write(littleEndian(header.length));
           out.write(header);
           for (Tensor tensor : tensors) {
-            ElementType.writeF32(tensor.data(), out);
+            tensor.type().write(tensor.data(), out);
           }
         });
   }
@@ -100,7 +100,7 @@ public record SafetensorsFile(List<Tensor> tensors, Map<String, String> metadata
     long count = Tensor.elementCount(entry.shape());
     GrowableFloats floats = new GrowableFloats(source, count);
     entry.type().read(in, ByteOrder.LITTLE_ENDIAN, count, floats, source);
-    return new Tensor(entry.name(), entry.shape(), floats.toBuffer());
+    return new Tensor(entry.name(), entry.shape(), floats.toBuffer(), entry.type());
   }
 
   private static byte[] littleEndian(long value) {

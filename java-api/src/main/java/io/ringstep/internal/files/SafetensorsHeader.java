@@ -39,7 +39,8 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
           "F32", ElementType.F32,
           "F64", ElementType.F64,
           "F16", ElementType.F16,
-          "BF16", ElementType.BF16);
+          "BF16", ElementType.BF16,
+          "I8", ElementType.I8);
 
   /**
    * One tensor.
@@ -116,7 +117,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
       writeMetadata(json, metadata);
       long begin = 0;
       for (Tensor tensor : tensors) {
-        long end = begin + tensor.elementCount() * Float.BYTES;
+        long end = begin + tensor.elementCount() * tensor.type().size();
         writeEntry(json, tensor, begin, end);
         begin = end;
       }
@@ -145,7 +146,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
   private static void writeEntry(JsonWriter json, Tensor tensor, long begin, long end)
       throws IOException {
     json.name(tensor.name()).beginObject();
-    json.name("dtype").value("F32");
+    json.name("dtype").value(tensor.type().name());
     json.name("shape").beginArray();
     for (long length : tensor.shape()) {
       json.value(length);
@@ -252,7 +253,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         throw tensor.invalid(
             "has dtype "
                 + Source.quote(dtype)
-                + "; save it as F32 (F64, F16 and BF16 are read too)");
+                + "; save it as F32 (F64, F16, BF16 and I8 are read too)");
       }
       return type;
     }

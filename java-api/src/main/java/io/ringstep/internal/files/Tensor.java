@@ -11,8 +11,9 @@ import java.util.Arrays;
  * @param shape the length of every dimension; empty for a scalar
  * @param data the elements in row-major order, direct and in native byte order; every call of
  *     {@link #data()} gives a view with a position of its own
+ * @param type how a file has, or is to have, the elements
  */
-public record Tensor(String name, long[] shape, FloatBuffer data) {
+public record Tensor(String name, long[] shape, FloatBuffer data, ElementType type) {
   public Tensor {
     shape = shape.clone();
     if (!data.isDirect() || data.order() != ByteOrder.nativeOrder()) {
@@ -23,6 +24,11 @@ public record Tensor(String name, long[] shape, FloatBuffer data) {
           "shape " + Arrays.toString(shape) + " does not fit " + data.remaining() + " elements");
     }
     data = data.slice();
+  }
+
+  /** In files as float32. */
+  public Tensor(String name, long[] shape, FloatBuffer data) {
+    this(name, shape, data, ElementType.F32);
   }
 
   @Override

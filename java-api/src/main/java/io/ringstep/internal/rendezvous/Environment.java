@@ -29,6 +29,9 @@ public record Environment(
   private static final String MASTER_ADDR = "MASTER_ADDR";
   private static final String MASTER_PORT = "MASTER_PORT";
 
+  /** Set to True where torchrun's own store listens at the master's port. */
+  private static final String AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE";
+
   /** The variables of one family of launchers. */
   private record Family(String launcher, String rank, List<String> worldSize, String localRank) {}
 
@@ -124,7 +127,9 @@ public record Environment(
     boolean derived = !family.launcher.equals("torchrun");
     if (v.has(MASTER_ADDR) || v.has(MASTER_PORT) && !derived) {
       int port = v.has(MASTER_PORT) || !derived ? v.port(MASTER_PORT, "where " + MASTER_ADDR + " is") : JobPort.of(v.all());
-      return new HostPort(v.required(MASTER_ADDR, "where " + MASTER_PORT + " is"), port);
+      boolean storeThere = "True".equalsIgnoreCase(v.all().get(AGENT_STORE));
+      return new HostPort(
+          v.required(MASTER_ADDR, "where " + MASTER_PORT + " is"), storeThere ? nextTo(port) : port);
     }
     if (isSlurm(family) && v.has("SLURM_JOB_NODELIST")) {
       return new HostPort(NodeList.first(v.get("SLURM_JOB_NODELIST")), port(v));
@@ -135,6 +140,11 @@ public record Environment(
     throw new IllegalArgumentException(
         "the ranks are on several hosts, or may be, and no variable says where they meet; set "
             + RENDEZVOUS + " to rank 0's host:port");
+  }
+
+  /** A port that all ranks come to by themselves, beside one that is taken. */
+  private static int nextTo(int port) {
+    return port < Variables.MOST_PORT ? port + 1 : port - 1;
   }
 
   private static int port(Variables v) {

@@ -253,7 +253,7 @@ final class Job {
 
   /** A rank cannot be reached any more, unless it has left. */
   void lose(int rank, Failure.Kind kind, String reason, long now) {
-    if (!ranks[rank].left) {
+    if (failure == null && !ranks[rank].left) {
       int firstReport = 0;
       while (firstReport < suspicions.size() && suspicions.get(firstReport).accuser == CollectiveException.NO_RANK) {
         firstReport++;
@@ -268,7 +268,9 @@ final class Job {
 
   /** One rank has seen another fail, and may be wrong: its neighbour may be a victim as it is itself. */
   private void suspect(int accuser, Failure seen, long now) {
-    suspicions.add(new Suspicion(accuser, seen, now + GRACE.toNanos()));
+    if (failure == null) {
+      suspicions.add(new Suspicion(accuser, seen, now + GRACE.toNanos()));
+    }
   }
 
   private void judge(long now) {

@@ -39,6 +39,17 @@ class EnvironmentTest {
   }
 
   @Test
+  void torchrunsOwnStoreHasTheMastersPort() {
+    Map<String, String> variables =
+        variables(
+            "RANK", "1", "WORLD_SIZE", "2", "MASTER_ADDR", "localhost", "MASTER_PORT", "29500",
+            "TORCHELASTIC_USE_AGENT_STORE", "True");
+    assertEquals(new HostPort("localhost", 29501), Environment.of(variables).address());
+    variables.put("MASTER_PORT", "65535");
+    assertEquals(new HostPort("localhost", 65534), Environment.of(variables).address());
+  }
+
+  @Test
   void slurm() {
     Environment job =
         Environment.of(

@@ -133,7 +133,7 @@ class TcpRendezvousTest {
   }
 
   @Test
-  void sayswhoWasRefusedWhenARankIsMissing() throws Exception {
+  void saysWhoWasRefusedWhenARankIsMissing() throws Exception {
     CompletableFuture<Rendezvous> zero = joining(0, 2, Ranks.SECRET);
     assertThrows(RankMismatchException.class, () -> join(1, 2, "a guess"));
     assertTrue(failure(zero).getMessage().endsWith("; refused meanwhile: 1 with another secret"));
@@ -285,8 +285,8 @@ class TcpRendezvousTest {
     Thread.sleep(200);
     try (Socket rogue = new Socket(address.host(), address.port())) {
       RawRank.join(rogue, 1, 2, Ranks.SECRET);
-      rogue.getOutputStream().write(new byte[] {127, -1, -1, -1});
       Rendezvous member = zero.get();
+      rogue.getOutputStream().write(new byte[] {127, -1, -1, -1});
       RingstepException e = assertThrows(RingstepException.class, () -> member.barrier("b"));
       assertTrue(e.getMessage().matches("rank 1 \\(.*\\) sent what cannot be: a message of 2147483647 bytes"), e.getMessage());
       member.close();
