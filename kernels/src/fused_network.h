@@ -62,7 +62,9 @@ struct LatencySteps {
   // sum over its rows. Null where nobody asks. The caller sees to it that no model ends more than the capacity.
   double* losses;
   int64_t losses_capacity;
-  const volatile int32_t* stop;  // host memory that the device can read; once not 0, models stop where they are
+  // Host memory that the device can read; may be null. Once it is not 0, each model stops where it is: at batch 1
+  // within about a thousand steps, else within 256.
+  const volatile int32_t* stop;
 };
 
 // One batch's gradient, in the order of LatencySteps: a step of plain SGD with it gives the same bits.

@@ -28,7 +28,8 @@ class Array {
   int64_t length() const { return floats_->size(); }
   float& operator[](int64_t i) const { return (*floats_)[i]; }
   bool same_bits(const Array& other) const {
-    return length() == other.length() && std::memcmp(get(), other.get(), static_cast<size_t>(length()) * sizeof(float)) == 0;
+    const size_t bytes = static_cast<size_t>(length()) * sizeof(float);
+    return length() == other.length() && std::memcmp(get(), other.get(), bytes) == 0;
   }
 
  private:

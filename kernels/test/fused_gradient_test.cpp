@@ -55,7 +55,8 @@ void check_bits(const FusedCase& c, const Rows& rows, int64_t batch, bool tf32) 
     const Array low = run(c, rows, blocks, 0, cut, 2, tf32), high = run(c, rows, blocks, cut, blocks.count, 3, tf32);
     const size_t bytes = static_cast<size_t>(cut * c.length()) * sizeof(float);
     CHECK(std::memcmp(all.get(), low.get(), bytes) == 0, "blocks before %d", int(cut));
-    CHECK(std::memcmp(all.get() + cut * c.length(), high.get(), static_cast<size_t>(high.length()) * sizeof(float)) == 0,
+    const size_t high_bytes = static_cast<size_t>(high.length()) * sizeof(float);
+    CHECK(std::memcmp(all.get() + cut * c.length(), high.get(), high_bytes) == 0,
           "blocks from %d on", int(cut));
   }
 }

@@ -127,7 +127,8 @@ struct Models {
   void check_losses(size_t m, const std::vector<double>& expected) const {
     for (size_t i = 0; i < static_cast<size_t>(losses_capacity); ++i) {
       const double loss = losses[m * static_cast<size_t>(losses_capacity) + i];
-      CHECK(i < expected.size() ? loss == expected[i] : std::isnan(loss), "model %d, epoch %d: %g", int(m), int(i), loss);
+      CHECK(i < expected.size() ? loss == expected[i] : std::isnan(loss), "model %d, epoch %d: %g", int(m), int(i),
+            loss);
     }
   }
 };
@@ -165,8 +166,8 @@ void check_gradients() {
   for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
     const auto a = static_cast<rs_activation>(activation);
     const FusedCase seed(10, 20, a, 1100, 1);
-    for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127}, {256, 129},
-                                       {257, 257}, {1024, 1024}, {1024, 5}}) {
+    for (const auto& [batch, count] : {std::pair<int64_t, int64_t>{1, 1}, {2, 1}, {2, 2}, {31, 31}, {128, 127},
+                                       {256, 129}, {257, 257}, {1024, 1024}, {1024, 5}}) {
       check_gradient(seed, seed.in_order(17), batch, count);
       check_gradient(seed, seed.shuffled(17, shuffle), batch, count);
     }

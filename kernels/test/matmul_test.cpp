@@ -92,6 +92,21 @@ void backward_weights(const Shape& s, int64_t block_rows, Random& random) {
   }
 }
 
+// A sum over many rows, all of one sign, is as exact as one over few.
+void long_sums(Random& random) {
+  constexpr int64_t kRows = 20011;
+  const Floats dz(test::uniform(kRows, random)), a(test::uniform(2 * kRows, random)), gradient(2);
+  for (int64_t i = 0; i < kRows; ++i) dz[i] += 1;
+  for (int64_t i = 0; i < 2 * kRows; ++i) a[i] += 1;
+  rs::gpu::matmul_backward_weights(dz.get(), a.get(), kRows, kRows, 2, 1, gradient.get(), 2, nullptr);
+  for (int64_t i = 0; i < 2; ++i) {
+    double sum = 0;
+    for (int64_t r = 0; r < kRows; ++r) sum += static_cast<double>(dz[r]) * a[2 * r + i];
+    const double off = std::fabs(gradient[i] - sum) / sum;
+    CHECK(off <= 4e-7, "off by %g", off);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -108,6 +123,7 @@ int main() {
     for (const int64_t block_rows : {32, 64, 1024}) backward_weights(shape, block_rows, random);
   }
   backward_weights({1500, 3, 2}, 2048, random);  // more than one chain
+  long_sums(random);
   std::printf("%zu shapes, at most %.2g of the bound\n", shapes.size(), worst);
   return 0;
 }

@@ -32,7 +32,8 @@ struct Trainer {
         count(static_cast<int64_t>(start.size())),
         parameters(start),
         gradient(count + 1),
-        m(std::vector<float>(start.size())),
+        // SGD's first step reads no momentum.
+        m(std::vector<float>(start.size(), settings.kind == RS_SGD ? NAN : 0)),
         v(std::vector<float>(start.size())),
         state(1) {
     state[0] = StepState();
@@ -89,7 +90,8 @@ void stops_at_a_bad_loss(const test::NamedOptimizer& named, float bad, Random& r
   step(bad);
   step(3);  // as in a graph that was already under way
   const StepState& s = trainer.state[0];
-  CHECK(trainer.parameters.values() == parameters && trainer.m.values() == m && trainer.v.values() == v, "%s", named.name);
+  CHECK(trainer.parameters.values() == parameters && trainer.v.values() == v, "%s", named.name);
+  CHECK(test::first_difference(trainer.m.get(), m.data(), 300) == 300, "%s", named.name);
   CHECK(s.failed == 1 && s.steps == 1 && s.loss_sum == 2, "%s: %d, %d steps", named.name, s.failed, static_cast<int>(s.steps));
   CHECK(test::same_bits(s.last_loss, bad), "%s: the loss is %g, not %g", named.name, s.last_loss, bad);
 }

@@ -107,6 +107,15 @@ void Fiber::resume() {
 #endif
 }
 
+void Fiber::release_all([[maybe_unused]] void* object) {
+#ifdef SIMT_TSAN
+  void* caller = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_fiber_, __tsan_switch_to_fiber_no_sync);
+  __tsan_release(object);
+  __tsan_switch_to_fiber(caller, __tsan_switch_to_fiber_no_sync);
+#endif
+}
+
 void Fiber::suspend() {
 #ifdef SIMT_TSAN
   __tsan_switch_to_fiber(tsan_caller_, __tsan_switch_to_fiber_no_sync);

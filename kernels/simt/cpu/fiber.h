@@ -23,6 +23,9 @@ class Fiber {
   void resume();   // on the caller's stack; comes back once the fiber suspends
   void suspend();  // on the fiber's stack
 
+  // release(object) of ordering.h for all that the fiber did, on the caller's stack: for one that will not go on.
+  void release_all(void* object);
+
  private:
 #ifdef SIMT_UCONTEXT
   static void enter(unsigned high, unsigned low);

@@ -217,6 +217,9 @@ void run_block(dim3 grid, dim3 size, uint3 index, size_t shared_bytes) {
   while (block.ended < block.count && block.error.empty()) {
     if (!take_turns()) block.error = deadlock(index);
   }
+  for (unsigned i = 0; i < block.count; ++i) {
+    if (!block.threads[i]->ended) block.threads[i]->fiber->release_all(&block.end);
+  }
   acquire(&block.end);
   current = nullptr;
   if (block.error.empty()) return;

@@ -57,9 +57,9 @@ __global__ __launch_bounds__(128, kFusedCtasPerMultiprocessor) void fused_gradie
     if (block < task.end) {
       const int64_t left = task.blocks.size(block) - int64_t{tile} * kTile;
       const int count = left < kTile ? static_cast<int>(left) : kTile;
+      const int64_t first = task.blocks.first(block) + int64_t{tile} * kTile;
       if (count > 0) {
-        copy_tile<kInputs, kTile, kThreads>(task.rows, task.inputs, task.blocks.first(block) + int64_t{tile} * kTile, count,
-                                            tile_x[stage], tile_y[stage]);
+        copy_tile<kInputs, kTile, kThreads>(task.rows, task.inputs, first, count, tile_x[stage], tile_y[stage]);
       }
     }
     commit_copies();

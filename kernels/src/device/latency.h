@@ -14,7 +14,8 @@ void latency_steps(const LatencySteps& task, cudaStream_t stream) {
     const dim3 grid(static_cast<unsigned>((task.models + kModels - 1) / kModels));
     simt::launch(latency_one_kernel<Shape, A>, grid, dim3(32), 0, stream, task);
   } else {
-    const dim3 grid(static_cast<unsigned>(task.models)), block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
+    const dim3 grid(static_cast<unsigned>(task.models));
+    const dim3 block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
     simt::launch(latency_batch_kernel<Shape, A>, grid, block, 0, stream, task);
   }
 }

@@ -180,8 +180,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     if (copy_left > 0) {
       Rows rows = {task.x, task.y, copy_row, Shuffle(), task.shuffled};
       if (task.shuffled) rows.shuffle = shared.shuffles[copy_epochs % 2].get(all_rows);
-      // With an epoch's first tile the last epoch's order is done with: there is room for the next one's. A barrier lies
-      // between this and any copy before or after.
+      // With an epoch's first tile the last epoch's order is done with: there is room for the next one's. A barrier
+      // lies between this and any copy before or after.
       if (task.shuffled && copy_epochs > 0 && copy_row == 0 && copy_tile == 0 && worker.thread < 8) {
         shuffle(copy_epochs + 1, worker.thread);
       }
