@@ -1,223 +1,416 @@
 #!/usr/bin/env python3
-"""Makes README.md and chart.svg, beside it, from the raw data of one run: python3 jmh/report.py RAW.json
+"""Makes README.md and the charts, beside it, from the raw data of one run: python3 jmh/report.py RAW.json
 
-Everything becomes a time for one step or one sample, so that a ratio of two is "so many times the time": below 1
-is a win, above 1 a loss, and both are printed alike. Needs nothing but Python's standard library.
+Everything becomes a time for one step or one sample, so that a ratio of two is "so many times the time": both wins and
+losses are printed alike. Ends with 1 where a step allocated memory. Needs nothing but Python's standard library.
 """
 import json
 import statistics
 import sys
-from html import escape
 from pathlib import Path
 
-# What is compared: title, our benchmark, the line's loops (the fastest counts), plain Java's benchmark.
-SEED = ["seed-registers", "seed-plain"]
-COMPARISONS = [
-    ("Step, batch 1, `fit`", ("SeedLoop.fit", {}), SEED, "PlainJava.train"),
-    ("Step, batch 1, `step(float[], float[])`", ("SeedLoop.stepArrays", {}), SEED, "PlainJava.train"),
-    ("Step, batch 1, `step(FloatBuffer, FloatBuffer)`", ("SeedLoop.stepBuffers", {}), SEED, "PlainJava.train"),
-    *[
-        (f"Step, batch {batch:,}, {threads} thread{'s'[:threads - 1]}",
-         ("BatchStep.fit", {"batch": str(batch), "threads": str(threads)}),
-         [f"batch-{batch}-t{t}" for t in range(1, threads + 1)], None)
-        for batch in (64, 1024, 16384, 1048576) for threads in (1, 2)
-    ],
-    ("Predict one, `float[]`", ("Forward.oneArray", {}), ["forward-one"], "PlainJava.forward"),
-    ("Predict one, `FloatBuffer`", ("Forward.oneBuffer", {}), ["forward-one"], "PlainJava.forward"),
-    *[
-        (f"Predict 1,048,576, {threads} thread{'s'[:threads - 1]}",
-         ("Forward.all", {"threads": str(threads)}),
-         [f"forward-1048576-t{t}" for t in range(1, threads + 1)], None)
-        for threads in (1, 2)
-    ],
-]
+import charts
+
+BATCHES = (64, 1024, 16384, 1 << 20)
+ALL = 1 << 20
+# The frameworks on the JVM; what is written by hand for this one network is none.
+FRAMEWORKS = ("javacpp-pytorch", "djl", "dl4j")
+CLIFF = 1.5
+# What a step on the CPU allocates on the heap: nothing. JMH's own few bytes an iteration are shared out over the steps.
+NO_ALLOCATION = ("SeedLoop.stepArrays", "SeedLoop.stepBuffers", "Forward.oneBuffer")
+MOST_BYTES = 0.5
+# A sample's bytes, and its multiply-adds in a training step and in a prediction: for the machine's floor.
+SAMPLE_BYTES, STEP_FMAS, FORWARD_FMAS = 44, 480, 220
 
 
 class Times:
-    """Median, least and most of some times in nanoseconds, and the bytes a JVM allocated for each operation."""
+    """Median, least and most of some times in nanoseconds, of how many runs, and what took them."""
 
-    def __init__(self, values, allocated=None):
-        self.median, self.least, self.most = statistics.median(values), min(values), max(values)
-        self.allocated = allocated
+    def __init__(self, median, least, most, runs, who=""):
+        self.median, self.least, self.most, self.runs, self.who = median, least, most, runs, who
 
-    def __truediv__(self, other):
-        ratio = Times([1])
-        ratio.median = self.median / other.median
-        ratio.least, ratio.most = self.least / other.most, self.most / other.least
-        return ratio
+    @staticmethod
+    def of(values, who=""):
+        return Times(statistics.median(values), min(values), max(values), len(values), who)
 
     def text(self):
-        return f"{self.median:.3g} ({self.least:.3g} – {self.most:.3g})"
+        """In nanoseconds; what takes over a tenth of a second in milliseconds, with the unit."""
+        scale, unit = (1e6, " ms") if self.median >= 1e8 else (1, "")
+        return f"{number(self.median / scale)} ({number(self.least / scale)} – {number(self.most / scale)}){unit}"
 
 
-def jmh_times(raw):
-    """The times of each benchmark by its name and parameters."""
+def number(value):
+    """Three digits, with thousands set apart."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def ratio(ours, theirs):
+    """How we stand beside them, and between which extremes."""
+    if ours is None or theirs is None:
+        return "–"
+    if ours.median <= theirs.median:
+        return f"**{number(theirs.median / ours.median)}× faster** ({number(theirs.least / ours.most)} – {number(theirs.most / ours.least)})"
+    return f"{ours.median / theirs.median:.2f}× slower ({ours.least / theirs.most:.2f} – {ours.most / theirs.least:.2f})"
+
+
+class Run:
+    """The raw data of one run, by what was measured."""
+
+    def __init__(self, raw):
+        self.raw, self.machine = raw, raw["machine"]
+        self.jmh = jmh_times(raw["jmh"], "io.ringstep.jmh.")
+        self.allocated = {
+            (result["benchmark"].removeprefix("io.ringstep.jmh."), frozenset(result.get("params", {}).items())):
+                result["secondaryMetrics"]["gc.alloc.rate.norm"]["score"]
+            for result in raw["jmh"] if "gc.alloc.rate.norm" in result["secondaryMetrics"]}
+        self.line, self.drift, self.line_entries = line_times(raw["line"])
+        self.names = {"javacpp-pytorch": "JavaCPP-PyTorch", "djl": "DJL with PyTorch", "dl4j": "DL4J",
+                      "vector-api": "Vector API (JDK 25)", "pytorch": "PyTorch", "jax": "JAX"}
+        self.peers = {name: peer_times(results) for name, results in raw.get("peers", {}).items()}
+        for entry in raw.get("python", []):
+            name = "jax" if entry["system"].startswith("JAX") else "pytorch"
+            times = Times(entry["median"], entry["min"], entry["max"], entry["runs"], entry["variant"])
+            self.peers.setdefault(name, {}).setdefault((entry["name"], entry["threads"]), []).append(times)
+
+    def ours(self, work, threads=1):
+        """Our time for a piece of work, as the peers' are named."""
+        kind, _, size = work.partition("-")
+        if work == "seed":
+            return self.benchmark("SeedLoop.fit")
+        if work == "start-up":
+            return self.benchmark("StartUp.firstStep")
+        if work == "forward-one":
+            return self.benchmark("Forward.oneBuffer")
+        if kind == "forward":
+            return self.benchmark("Forward.all", threads=threads)
+        return self.benchmark("BatchStep.fit", batch=size, threads=threads)
+
+    def benchmark(self, name, **parameters):
+        """The one benchmark of this name whose parameters are these, whatever its others."""
+        wanted = {(key, str(value)) for key, value in parameters.items()}
+        return next((times for (found, have), times in self.jmh.items() if found == name and wanted <= have), None)
+
+    def best_line(self, work, threads=1):
+        names = ("seed-registers", "seed-plain") if work == "seed" else ("forward-one",) if work == "forward-one" else \
+            tuple(f"{work}-t{t}" for t in range(1, threads + 1))
+        return min((self.line[name] for name in names if name in self.line), key=lambda t: t.median, default=None)
+
+    def peer(self, name, work, threads=1, variant=None):
+        """A peer's best time, on so many threads or fewer."""
+        found = [times for t in range(1, threads + 1) for times in self.peers.get(name, {}).get((work, t), [])
+                 if variant is None or variant in times.who]
+        return min(found, key=lambda times: times.median, default=None)
+
+    def plain_java(self, work):
+        return self.benchmark({"seed": "PlainJava.train", "forward-one": "PlainJava.forward"}.get(work, ""))
+
+    def framework(self, work, threads=1):
+        """The best of the JVM's frameworks, and its name."""
+        found = [(self.peer(name, work, threads), name) for name in FRAMEWORKS]
+        best = min((pair for pair in found if pair[0]), key=lambda pair: pair[0].median, default=(None, None))
+        return best[0], self.names.get(best[1])
+
+
+def jmh_times(results, prefix):
     times = {}
-    for result in raw["jmh"]:
+    for result in results:
         metric = result["secondaryMetrics"].get("samples", result["primaryMetric"])
         values = [value for fork in metric["rawData"] for value in fork]
-        allocated = result["secondaryMetrics"]["gc.alloc.rate.norm"]["score"]
-        if result["mode"] == "thrpt":  # samples a second, and the bytes of a whole fit
-            values, allocated = [1e9 / value for value in values], None
-        name = result["benchmark"].removeprefix("io.ringstep.jmh.")
-        times[name, frozenset(result.get("params", {}).items())] = Times(values, allocated)
+        if result["mode"] == "thrpt":  # samples a second
+            values = [1e9 / value for value in values]
+        times[result["benchmark"].removeprefix(prefix), frozenset(result.get("params", {}).items())] = Times.of(values)
     return times
 
 
-def line_times(raw):
+def peer_times(results):
+    """The times of one Java peer, as the Python peers' are named: by work and threads."""
+    works = {}
+    for (name, parameters), times in jmh_times(results, "io.ringstep.workload.").items():
+        parameters = dict(parameters)
+        work = {"PeerSeed.train": "seed", "PeerSeed.forward": "forward-one", "PeerStartUp.firstStep": "start-up",
+                "PeerBatch.train": f"batch-{parameters.get('batch')}", "PeerForward.all": f"forward-{ALL}"}.get(name)
+        if work:
+            works.setdefault((work, int(parameters.get("threads", 1))), []).append(times)
+    return works
+
+
+def line_times(entries):
     """The times of each loop of the line, of its two runs together, and how they differ: after / before."""
-    times, drift = {}, {}
-    for name in dict.fromkeys(entry["name"] for entry in raw["line"]):
-        before, after = [entry for entry in raw["line"] if entry["name"] == name]
-        times[name] = Times([before["median"], after["median"]])
-        times[name].least, times[name].most = min(before["min"], after["min"]), max(before["max"], after["max"])
-        times[name].unit, times[name].error = before["unit"], max(before["error"], after["error"])
-        drift[name] = after["median"] / before["median"]
-    return times, drift
+    times, drift, first = {}, {}, {}
+    for name in dict.fromkeys(entry["name"] for entry in entries):
+        both = [entry for entry in entries if entry["name"] == name]
+        times[name] = Times(statistics.median(e["median"] for e in both), min(e["min"] for e in both),
+                            max(e["max"] for e in both), sum(e["runs"] for e in both))
+        drift[name] = both[-1]["median"] / both[0]["median"]
+        first[name] = both[0]
+    return times, drift, first
 
 
-def compare(raw):
-    """Rows of title, our times, the line's times, plain Java's times, the line's drift; None where there is none."""
-    jmh, (line, drift) = jmh_times(raw), line_times(raw)
-    for title, (name, params), loops, java in COMPARISONS:
-        ours = jmh.get((name, frozenset(params.items())))
-        best = min((loop for loop in loops if loop in line), key=lambda loop: line[loop].median, default=None)
+def works(run):
+    """Title, work and threads of all that is compared, where we have it."""
+    cores = min(2, run.machine["cores"])
+    rows = [("Step, batch 1, `fit`", "seed", 1)]
+    for batch in BATCHES:
+        rows += [(f"Step, batch {batch:,}, {t} thread{'s'[:t - 1]}", f"batch-{batch}", t) for t in range(1, cores + 1)]
+    rows.append(("Predict one", "forward-one", 1))
+    rows += [(f"Predict {ALL:,}, {t} thread{'s'[:t - 1]}", f"forward-{ALL}", t) for t in range(1, cores + 1)]
+    rows.append(("Process that trains one step", "start-up", 1))
+    return [row for row in rows if run.ours(row[1], row[2])]
+
+
+def ratios(run):
+    names = [name for name in (*FRAMEWORKS, "vector-api", "jax", "pytorch") if name in run.peers]
+    head = ["Ringstep beside", "the C++ line", "plain Java", *(run.names[name] for name in names)]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    extra = [("Step, batch 1, `step(float[], float[])`", run.benchmark("SeedLoop.stepArrays"), "seed", 1),
+             ("Step, batch 1, `step(FloatBuffer, FloatBuffer)`", run.benchmark("SeedLoop.stepBuffers"), "seed", 1)]
+    rows = [(title, run.ours(work, t), work, t) for title, work, t in works(run)]
+    for title, ours, work, t in [rows[0], *[row for row in extra if row[1]], *rows[1:]] if rows else []:
+        line = None if work == "start-up" else run.best_line(work, t)
+        cells = [ratio(ours, line), ratio(ours, run.plain_java(work))]
+        cells += [ratio(ours, run.peer(name, work, t)) for name in names]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def floor(run, work, threads):
+    """Nanoseconds that no program on this machine can beat: its multiply-adds, or its bytes from memory, at the ceiling."""
+    fma, read = run.line.get(f"fma-t{threads}"), run.line.get(f"read-t{threads}")
+    if not fma or work.startswith(("seed", "start", "forward-one")):
+        return None
+    fmas = FORWARD_FMAS if work.startswith("forward") else STEP_FMAS
+    arithmetic, memory = fmas / fma.median, SAMPLE_BYTES / read.median
+    big = int(work.split("-")[1]) * SAMPLE_BYTES > 1 << 22  # past the caches
+    return (memory, "memory") if big and memory > arithmetic else (arithmetic, "multiply-adds")
+
+
+def times_table(run):
+    lines = ["| | Ringstep | million a second | the machine's floor | C++ line | plain Java |", "|---|---|---|---|---|---|"]
+    for title, work, t in works(run):
+        ours, line = run.ours(work, t), None if work == "start-up" else run.best_line(work, t)
+        least = floor(run, work, t)
+        least = f"{least[0]:.2f} ({least[1]}), {least[0] / ours.median:.0%}" if least else "–"
+        plain = run.plain_java(work)
+        rate = "–" if work == "start-up" else number(1e3 / ours.median)
+        lines.append(f"| {title} | {ours.text()} | {rate} | {least} | {line.text() if line else '–'} "
+                     f"| {plain.text() if plain else '–'} |")
+    for name in ("stepArrays", "stepBuffers"):
+        ours = run.benchmark(f"SeedLoop.{name}")
         if ours:
-            yield title, ours, line.get(best), jmh.get((java, frozenset())), drift.get(best)
+            lines.append(f"| Step, batch 1, `{name}` | {ours.text()} | {number(1e3 / ours.median)} | – | – | – |")
+    one = run.benchmark("Forward.oneArray")
+    if one:
+        lines.append(f"| Predict one, `float[]` | {one.text()} | {number(1e3 / one.median)} | – | – | – |")
+    return lines
 
 
-def verdict(ratio):
-    if ratio is None:
-        return "–"
-    if ratio.median < 1:
-        return f"{1 / ratio.median:.2f}× faster ({1 / ratio.most:.2f} – {1 / ratio.least:.2f})"
-    return f"{ratio.median:.2f}× slower ({ratio.least:.2f} – {ratio.most:.2f})"
+def goals(run):
+    """What was set out to reach: the goal, what came out, whether that is it. None where it was not measured."""
+    seed, line = run.ours("seed"), run.best_line("seed")
+    arrays, plain = run.benchmark("SeedLoop.stepArrays"), run.plain_java("seed")
+    framework, framework_name = run.framework("seed")
+
+    def times_faster(theirs, ours, least, what):
+        if ours and theirs:
+            value = theirs.median / ours.median
+            yield f"{what}: {least:,}× or more", f"{number(value)}×", value >= least
+
+    def at_most(value, most, what, unit=""):
+        if value is not None:
+            yield f"{what}: at most {most:g}{unit}", f"{value:.3g}{unit}", value <= most
+
+    def millions(times, least, what):
+        if times:
+            yield f"{what}: {least} million samples a second", f"{1e3 / times.median:.3g} million", 1e3 / times.median >= least
+
+    yield from at_most(seed and line and seed.median / line.median, 1.15, "Batch 1, `fit`, beside the C++ line", "×")
+    for name, least in (("jax", 25), ("javacpp-pytorch", 2500), ("djl", 5000), ("pytorch", 5000)):
+        yield from times_faster(run.peer(name, "seed"), seed, least, f"Batch 1, `fit`, beside {run.names[name]} at its best")
+    yield from times_faster(run.peer("pytorch", "seed", variant="usually"), seed, 5000, "Batch 1, `fit`, beside PyTorch as usually written")
+    yield from at_most(two_models(run), 1.6, "Two models in one ensemble, beside one", "×")
+    yield from at_most(arrays and arrays.median, 150, "`step(float[], float[])`", " ns")
+    yield from times_faster(framework, arrays, 450, f"`step(float[], float[])` beside the JVM's best framework ({framework_name})")
+    yield from at_most(arrays and plain and arrays.median / plain.median, 1, "`step(float[], float[])` beside plain Java", "×")
+    one, two = run.ours("batch-16384"), run.ours("batch-16384", 2)
+    yield from millions(one, 90, "Batch 16,384, one core")
+    if one and two and run.machine["cores"] > 1:
+        yield "Batch 16,384, two cores: 1.9× one or more", f"{one.median / two.median:.2f}×", one.median / two.median >= 1.9
+    for name, least in (("jax", 6), ("pytorch", 10)):
+        yield from times_faster(run.peer(name, "batch-16384"), one, least, f"Batch 16,384, one core, beside {run.names[name]}")
+    yield from millions(run.ours(f"batch-{ALL}"), 70, f"Batch {ALL:,}, one core")
+    yield from millions(run.ours("batch-64"), 50, "Batch 64")
+    yield from millions(run.ours(f"forward-{ALL}"), 200, f"Predict {ALL:,}, one core")
+    predict = run.ours("forward-one")
+    yield from at_most(predict and predict.median, 60, "Predict one", " ns")
+    start = run.ours("start-up")
+    yield from at_most(start and start.median / 1e9, 0.25, "A process that trains one step", " s")
+    yield from times_faster(run.peer("djl", "start-up"), start, 2.5, "A process that trains one step, beside DJL's")
+    carried = {entry["system"]: entry["bytes"] / 1e6 for entry in run.raw.get("carry", [])}
+    yield from at_most(carried.get("ringstep"), 5, "Jars to carry", " MB")
+    steepest = max((c[3] for c in curves_and_cliffs(run)[1]), default=None)
+    if run.benchmark("Scaling.batch"):
+        yield (f"No cliff over {CLIFF}× between neighbours as cost grows",
+               f"steepest {steepest:.2f}×" if steepest else "none", steepest is None)
 
 
-def page(raw, source):
-    rows, machine = list(compare(raw)), raw["machine"]
-    line, drift = line_times(raw)
+def two_models(run):
+    """The time of two models in one ensemble over that of one, for a step of both."""
+    found = {dict(parameters)["models"]: (times, name) for (name, parameters), times in run.jmh.items()
+             if name.startswith("EnsembleStep") and dict(parameters).get("models") in ("1", "2")
+             and dict(parameters).get("batch", "1") == "1"}
+    if len(found) < 2:
+        return None
+    counted = any("samples" in r["secondaryMetrics"] for r in run.raw["jmh"] if "EnsembleStep" in r["benchmark"])
+    return found["2"][0].median / found["1"][0].median * (2 if counted else 1)  # counted: of one model's sample
+
+
+def bound(run):
+    """What our batches spend beside the line's, for the reader of a goal that was missed."""
+    return ("What bounds a miss: at batch 1 the chain of dependent operations in a step; on larger batches the multiply-adds, "
+            "whose floor stands in the table of times; past the caches the memory's bandwidth; in a new process the JVM's own start.")
+
+
+def curves_and_cliffs(run):
+    """The curves of cost: {title: {threads: [(size, ns)]}}; and neighbours of which the larger costs over 1.5× more."""
+    curves = {"ns a sample, by batch": {}, "ps a sample and parameter, by width": {}}
+    for (name, parameters), times in run.jmh.items():
+        parameters = dict(parameters)
+        if name == "Scaling.batch":
+            curve, size, cost = "ns a sample, by batch", int(parameters["batch"]), times.median
+        elif name == "Scaling.width":
+            size = int(parameters["width"])
+            curve, cost = "ps a sample and parameter, by width", times.median / (size * size + 2 * size + 1) * 1e3
+        else:
+            continue
+        curves[curve].setdefault(int(parameters["threads"]), []).append((size, cost))
+    cliffs = []
+    for title, by_threads in curves.items():
+        for threads, points in by_threads.items():
+            points.sort()
+            cliffs += [(title, threads, (a, b), y / x) for (a, x), (b, y) in zip(points, points[1:]) if y / x > CLIFF]
+    return curves, cliffs
+
+
+def allocations(run):
+    """Name, bytes an operation, and whether that is none, of what may not allocate."""
+    for (name, _), value in sorted(run.allocated.items(), key=lambda item: item[0][0]):
+        if name in NO_ALLOCATION:
+            yield name, value, value < MOST_BYTES
+
+
+def page(run, source):
+    raw, machine = run.raw, run.machine
     busy = machine["load_average"][0] > 0.5
+    where = "the GPU" if raw.get("device") == "cuda" else "the CPU"
     lines = [
-        "# Results on the CPU",
-        "",
-        f"{raw['date']}, {machine['cpu']} (family/model {machine['cpu_family_model']}), {machine['cores']} cores, "
+        f"# Results on {where}", "",
+        f"{raw['date']}, {machine['gpu'] + ', ' if machine.get('gpu') else ''}{machine['cpu']} (family/model {machine['cpu_family_model']}), {machine['cores']} cores, "
         f"commit `{machine['commit']}`. Made by `jmh/report.py` from [{source}]({source}), which has every single "
-        "measurement; do not edit.",
-        "",
+        "measurement; do not edit.", "",
     ]
     if busy or raw["form"] != "full":
-        lines += [
-            "> **Indicative only:** "
-            + " and ".join([f"the machine had other work (load average {machine['load_average'][0]})"] * busy
-                           + ["this was the quick form"] * (raw["form"] != "full"))
-            + ".",
-            "",
-        ]
+        lines += ["> **Indicative only:** " + " and ".join(
+            [f"the machine had other work (load average {machine['load_average'][0]})"] * busy
+            + ["this was the quick form"] * (raw["form"] != "full")) + ".", ""]
     lines += [
-        "Linear(10→20→1), no activation, float32, mean squared error, SGD. Each suite ran between two runs of the",
-        "C++ line on the same machine and the same data; both agreed with float64 before any timing.",
-        "",
-        "![Time beside the C++ line](chart.svg)",
-        "",
-        "## Ratios",
-        "",
-        "Of the medians; in brackets the ratio of the extremes, our least to their most and our most to their least.",
-        "Drift is the line's time after the suite over that before: far from 1, the machine changed meanwhile.",
-        "",
-        "| Ringstep | beside the C++ line | beside plain Java | drift of the line |",
-        "|---|---|---|---|",
-    ]
-    for title, ours, best, java, moved in rows:
-        lines.append(f"| {title} | {verdict(ours / best if best else None)} | {verdict(ours / java if java else None)} "
-                     f"| {f'{moved:.2f}' if moved else '–'} |")
-    lines += [
-        "",
+        "Linear(10→20→1), no activation, float32, mean squared error, SGD, the same data for all. Each suite ran between two",
+        "runs of the C++ line; every system agreed with float64 before any timing.", "",
+        "![Time of each system](peers.svg)" if run.peers else "![Time beside the C++ line](chart.svg)", "",
+        "## Ratios", "",
+        "Of the medians; in brackets the ratio of the extremes, the least favourable to us and the most. A peer's best way and",
+        "best number of threads counts, up to the threads that Ringstep had.", "",
+        *ratios(run), "",
         "The C++ line is a limit, not a library: fixed sizes, no errors to report, and at batch 1 no loss value, which",
-        "Ringstep computes and checks. Several threads are compared with the line's best for as many or fewer.",
-        "",
-        "## Nanoseconds for one step of batch 1, or for one sample of a larger batch",
-        "",
-        "Median (least – most).",
-        "",
-        "| | Ringstep | million samples a second | bytes allocated for one | C++ line | plain Java |",
-        "|---|---|---|---|---|---|",
+        "Ringstep computes and checks. Plain Java and the Vector API are loops written by hand for this one network.", "",
+        "## Goals", "", "| goal | came out | |", "|---|---|---|",
+        *[f"| {goal} | {value} | {'met' if met else '**missed**'} |" for goal, value, met in goals(run)], "", bound(run), "",
+        "## Nanoseconds for one step of batch 1, or for one sample of a larger batch", "",
+        "Median (least – most). The floor is what the multiply-adds, or the bytes of a batch past the caches, take at the",
+        "machine's measured ceiling, and how much of our time that is.", "", *times_table(run), "",
     ]
-    for title, ours, best, java, _ in rows:
-        allocated = "–" if ours.allocated is None else f"{ours.allocated:.1f}"
-        lines.append(f"| {title} | {ours.text()} | {1e3 / ours.median:.3g} | {allocated} "
-                     f"| {best.text() if best else '–'} | {java.text() if java else '–'} |")
-    lines += [
-        "",
-        "## The C++ line and the machine's ceilings",
-        "",
-        "| | median (least – most) | unit | drift | error against float64 |",
-        "|---|---|---|---|---|",
-    ]
-    for name, t in line.items():
-        error = f"{t.error:.1e}" if t.error else "–"
-        lines.append(f"| {name} | {t.text()} | {t.unit} | {drift[name]:.2f} | {error} |")
-    lines += [
-        "",
-        "`read` streams 512 MiB, `fma` counts single multiply-adds; `-t2` is on two threads. A sample of a training",
-        "step is 44 bytes and some 480 multiply-adds, of a prediction 44 bytes and 220.",
-        "",
-        "## Machine",
-        "",
-        "| | |",
-        "|---|---|",
-    ]
-    lines += [f"| {key.replace('_', ' ')} | {value} |" for key, value in machine.items()]
-    lines += ["", "## Once more", "", "`jmh/run` on a quiet machine, about five minutes: it writes this folder anew. "
+    if run.peers:
+        lines += ["## Peers, each way", "", "Nanoseconds, median (least – most) of so many runs.", "",
+                  "| system | work | threads | way | time | runs |", "|---|---|---|---|---|---|"]
+        lines += [f"| {run.names[name]} | {work} | {t} | {times.who or '–'} | {times.text()} | {times.runs} |"
+                  for name, results in run.peers.items() for (work, t), ways in sorted(results.items()) for times in ways]
+        lines += [""]
+    ensembles = [(name, parameters, times) for (name, parameters), times in run.jmh.items() if name.startswith(("Ensemble", "AllReduce"))]
+    if ensembles:
+        lines += ["## Ensembles and all-reduce", "", "| benchmark | parameters | ns | ", "|---|---|---|"]
+        lines += [f"| {name} | {', '.join(f'{k} {v}' for k, v in sorted(parameters))} | {times.text()} |" for name, parameters, times in ensembles]
+        lines += [""]
+    curves, cliffs = curves_and_cliffs(run)
+    if any(curves.values()):
+        lines += ["## How cost grows", "", "![Cost by size](scaling.svg)", "",
+                  f"Neighbours of which the larger costs over {CLIFF}× more:" if cliffs else f"No size costs over {CLIFF}× its smaller neighbour.", ""]
+        lines += [f"- {title}, {t} thread{'s'[:t - 1]}: {a:,} to {b:,}, {steep:.2f}×" for title, t, (a, b), steep in cliffs] + [""] * bool(cliffs)
+    carried = raw.get("carry", [])
+    if carried:
+        lines += ["## What a user carries", "", "| | MB of jars |", "|---|---|"]
+        lines += [f"| {run.names.get(entry['system'], 'Ringstep')} | {entry['bytes'] / 1e6:.1f} |" for entry in carried]
+        lines += ["", "Ringstep's include its command line, and what that needs.", ""]
+    lines += ["## Bytes on the heap for one step", "", "| | bytes | |", "|---|---|---|"]
+    lines += [f"| {name} | {value:.3f} | {'none' if met else '**allocates**'} |" for name, value, met in allocations(run)]
+    lines += ["", f"Under {MOST_BYTES} is none: JMH's own few bytes an iteration, shared out over the steps.", "",
+              "## Agreement with float64", "", "The largest difference of a weight, or a prediction, after 100 steps of batch 1 and of batch 64.", "",
+              "| system | difference |", "|---|---|"]
+    lines += [f"| {entry['system']} | {entry['error']:.1e} |" for entry in raw.get("gate", [])]
+    python = {}
+    for entry in raw.get("python", []):
+        python[entry["system"]] = max(python.get(entry["system"], 0), entry["error"])
+    lines += [f"| {name} | {error:.1e} |" for name, error in python.items()]
+    lines += ["", "## The C++ line and the machine's ceilings", "",
+              "Drift is the line's time after the suite over that before: far from 1, the machine changed meanwhile.", "",
+              "| | median (least – most) | unit | drift | error against float64 |", "|---|---|---|---|---|"]
+    for name, t in run.line.items():
+        entry = run.line_entries[name]
+        error = f"{entry['error']:.1e}" if entry["error"] else "–"
+        lines.append(f"| {name} | {t.text()} | {entry['unit']} | {run.drift[name]:.2f} | {error} |")
+    lines += ["", "`read` streams 512 MiB, `fma` counts single multiply-adds; `-t2` is on two threads. A sample of a training",
+              f"step is {SAMPLE_BYTES} bytes and some {STEP_FMAS} multiply-adds, of a prediction {SAMPLE_BYTES} bytes and {FORWARD_FMAS}.", "",
+              "## Machine", "", "| | |", "|---|---|"]
+    lines += [f"| {key.replace('_', ' ')} | {value} |" for key, value in machine.items() if value != ""]
+    lines += ["", "## Once more", "", "`jmh/run --peers` on a quiet machine, about twenty minutes: it writes this folder anew. "
               "`jmh/run --quick` tries it out.", ""]
     return "\n".join(lines)
 
 
-def chart(raw):
-    """Bars of the time beside the line's, which is the vertical at 1."""
-    left, top, width, bar = 330, 62, 460, 13
-    rows = [(title.replace("`", ""), (ours / best).median, (java / best).median if java else None)
-            for title, ours, best, java, _ in compare(raw) if best]
-    if not rows:
-        return None
-    most = max(value for _, *values in rows for value in values if value)
-    scale = width / most
-    body, y = [], top
-    for title, ours, java in rows:
-        group = [(ours, "ours")] + ([(java, "java")] if java else [])
-        body.append(f'<text x="{left - 8}" y="{y + bar * len(group) / 2 + 4}" text-anchor="end">{escape(title)}</text>')
-        for value, kind in group:
-            body.append(f'<rect class="{kind}" x="{left}" y="{y}" width="{value * scale:.1f}" height="{bar - 2}"/>'
-                        f'<text class="small" x="{left + value * scale + 5:.1f}" y="{y + 9}">{value:.2f}×</text>')
-            y += bar
-        y += 9
-    at_one = left + scale
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 60}" height="{y + 8}" role="img" aria-label="Time of Ringstep and plain Java beside the C++ line">
-<style>
-text {{ font: 12px sans-serif; fill: #24292f }} .small {{ font-size: 10px }} .title {{ font-size: 15px; font-weight: bold }}
-.ours {{ fill: #0969da }} .java {{ fill: #afb8c1 }} .one {{ stroke: #cf222e; stroke-width: 1.5 }}
-</style>
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text class="title" x="12" y="22">Time beside hand-written C++ (shorter is faster)</text>
-<rect class="ours" x="12" y="32" width="11" height="11"/><text x="28" y="42">Ringstep</text>
-<rect class="java" x="96" y="32" width="11" height="11"/><text x="112" y="42">plain Java</text>
-<text x="186" y="42">{escape(raw['machine']['cpu'])}, {escape(raw['date'])}{', quick form' if raw['form'] != 'full' else ''}</text>
-<line class="one" x1="{at_one:.1f}" y1="{top - 6}" x2="{at_one:.1f}" y2="{y}"/><text class="small" x="{at_one + 4:.1f}" y="{top - 4}">1 = C++ line</text>
-{chr(10).join(body)}
-</svg>
-"""
+def draw(run):
+    """File names and their charts."""
+    subtitle = f"{run.machine['cpu']}, {run.raw['date']}{', quick form' if run.raw['form'] != 'full' else ''}"
+    rows = [(title.replace("`", ""), run.ours(work, t), run.best_line(work, t), run.plain_java(work))
+            for title, work, t in works(run) if work != "start-up" and run.best_line(work, t)]
+    if rows:
+        yield "chart.svg", charts.beside_line(
+            [(title, ours.median / line.median, java.median / line.median if java else None) for title, ours, line, java in rows], subtitle)
+    if run.peers:
+        groups = []
+        for title, work in (("one step, batch 1", "seed"), ("a sample, batch 16,384", "batch-16384"), (f"a sample, batch {ALL:,}", f"batch-{ALL}"),
+                            ("one prediction", "forward-one"), ("a process that trains one step", "start-up")):
+            bars = [("Ringstep", run.ours(work)), ("C++ line", None if work == "start-up" else run.best_line(work)), ("plain Java", run.plain_java(work))]
+            bars += [(run.names[name], run.peer(name, work)) for name in run.peers]
+            bars = [(name, times.median) for name, times in bars if times]
+            if run.ours(work) and len(bars) > 1:
+                groups.append((title, sorted(bars, key=lambda bar: bar[1])))
+        if groups:
+            yield "peers.svg", charts.peers(groups, subtitle + ", one thread")
+    curves, _ = curves_and_cliffs(run)
+    if any(curves.values()):
+        yield "scaling.svg", charts.scaling(curves, subtitle)
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     source = Path(sys.argv[1])
-    raw = json.loads(source.read_text())
-    (source.parent / "README.md").write_text(page(raw, source.name))
-    drawing = chart(raw)
-    if drawing:
-        (source.parent / "chart.svg").write_text(drawing)
+    run = Run(json.loads(source.read_text()))
+    (source.parent / "README.md").write_text(page(run, source.name))
+    for name, drawing in draw(run):
+        (source.parent / name).write_text(drawing)
     print(f"page: {source.parent / 'README.md'}")
+    for name, value, met in allocations(run):
+        if not met:
+            sys.exit(f"{name} allocates {value:.1f} bytes a step, where none is allowed")
 
 
 if __name__ == "__main__":

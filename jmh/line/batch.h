@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "samples16.h"
@@ -18,8 +17,8 @@ struct LaneSums {
 __attribute__((noinline)) inline void sum_gradient(const Parameters<float>& p, const float* x, const float* y, int64_t rows, LaneSums& sums) {
   constexpr int kGroups = 16;  // of 16 samples: a tile whose activations stay in the first-level cache
   v16 columns[kGroups][kInputs], h[kGroups][kHidden], d[kGroups];
-  std::memset(&sums, 0, sizeof sums);
   Parameters<v16>& g = sums.gradient;
+  g.b2 = sums.loss = all16(0);
   for (int64_t first = 0; first < rows; first += 16 * kGroups) {
     const int groups = static_cast<int>(std::min<int64_t>(kGroups, (rows - first) / 16));
     for (int q = 0; q < groups; ++q) {
@@ -41,10 +40,11 @@ __attribute__((noinline)) inline void sum_gradient(const Parameters<float>& p, c
       d[q] = 2.0f * e;
       g.b2 += d[q];
     }
-    // One hidden unit after the other, its twelve sums in registers.
+    // One hidden unit after the other, its twelve sums in registers. The first tile begins them.
+    const bool begin = first == 0;
     for (int j = 0; j < kHidden; ++j) {
-      v16 w1[kInputs], w2 = g.w2[j], b1 = g.b1[j];
-      for (int i = 0; i < kInputs; ++i) w1[i] = g.w1[j][i];
+      v16 w1[kInputs], w2 = begin ? all16(0) : g.w2[j], b1 = begin ? all16(0) : g.b1[j];
+      for (int i = 0; i < kInputs; ++i) w1[i] = begin ? all16(0) : g.w1[j][i];
       for (int q = 0; q < groups; ++q) {
         const v16 dh = d[q] * p.w2[j];
         w2 += d[q] * h[q][j];
@@ -73,7 +73,13 @@ class BatchTrainer {
     for (int t = 0; t < threads; ++t) sum_gradient(parameters_, x + kInputs * share * t, y + share * t, share, sums_[static_cast<size_t>(t)]);
     const float scale = kLearningRate / static_cast<float>(batch);
     for (const LaneSums& sums : sums_) {
-      for (int k = 0; k < kParameters; ++k) parameters_.flat()[k] -= scale * sum16(sums.gradient.flat()[k]);
+      const v16* gradient = sums.gradient.flat();
+      float* p = parameters_.flat();
+      int k = 0;
+      for (; k + 16 <= kParameters; k += 16) {
+        _mm512_storeu_ps(p + k, (__m512)(load16(p + k) - scale * sums16(gradient + k)));
+      }
+      for (; k < kParameters; ++k) p[k] -= scale * sum16(gradient[k]);
     }
   }
 

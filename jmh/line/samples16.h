@@ -12,6 +12,19 @@ inline v16 all16(float x) { return (v16)_mm512_set1_ps(x); }
 inline v16 load16(const float* p) { return (v16)_mm512_loadu_ps(p); }
 inline float sum16(v16 v) { return _mm512_reduce_add_ps((__m512)v); }
 
+// The sums of 16 vectors: all at once, a shuffle works on two or four of them.
+inline v16 sums16(const v16* vectors) {
+  __m512 v[16];
+  for (int k = 0; k < 16; ++k) v[k] = (__m512)vectors[k % 4 * 4 + k / 4];  // so that the sums come out in their order
+  for (int k = 0; k < 8; ++k)
+    v[k] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0x44), _mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0xee));
+  for (int k = 0; k < 4; ++k)
+    v[k] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0x88), _mm512_shuffle_f32x4(v[2 * k], v[2 * k + 1], 0xdd));
+  for (int k = 0; k < 2; ++k)
+    v[k] = _mm512_add_ps(_mm512_shuffle_ps(v[2 * k], v[2 * k + 1], 0x44), _mm512_shuffle_ps(v[2 * k], v[2 * k + 1], 0xee));
+  return (v16)_mm512_add_ps(_mm512_shuffle_ps(v[0], v[1], 0x88), _mm512_shuffle_ps(v[0], v[1], 0xdd));
+}
+
 // 16 rows of 10 features become 10 vectors of 16 samples. Rows are read as 16 floats, into their successor;
 // the last one is not, as it may be the end of the data.
 inline void transpose(const float* x, v16* columns) {

@@ -1,6 +1,7 @@
 // The C ABI: checks arguments, and turns C++ exceptions into status codes.
 #include "ringstep.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdarg>
@@ -15,10 +16,13 @@
 #include "collective/mpi.h"
 #include "collective/nccl_library.h"
 #include "collective/tcp.h"
-#include "cpu/kernels.h"
+#include "cpu/cpu_ensemble.h"
 #include "cpu/cpu_trainer.h"
+#include "cpu/kernels.h"
 #include "dataset.h"
 #include "device_error.h"
+#include "ensemble.h"
+#include "probabilities.h"
 #include "shuffle.h"
 #include "thread_pool.h"
 
@@ -55,11 +59,11 @@ rs_status guarded(const char* operation, F f) {
       return fail(status, "%s: the loss is NaN or infinite; the step was not applied", operation);
     }
     return status;
-  } catch (const rs::DeviceError& e) {
-    return fail(e.status, "%s: %s", operation, e.what());
   } catch (const rs::collective::Failure& e) {
     last_error_rank = e.rank;
     return fail(status_of(e), "%s: %s", operation, e.what());
+  } catch (const rs::DeviceError& e) {
+    return fail(e.status, "%s: %s", operation, e.what());
   } catch (const std::bad_alloc&) {
     return fail(RS_OUT_OF_MEMORY, "%s: out of memory", operation);
   } catch (const std::exception& e) {
@@ -109,6 +113,8 @@ rs_status check_sizes(const int32_t* sizes, int32_t size_count) {
 // Registered once and never taken away.
 std::atomic<const rs::Backend*> cuda_backend{nullptr};
 
+rs::Settings settings_of(const rs_trainer_options& o);
+
 rs_status check_engine(const rs_trainer_options& options) {
   if (options.precision != RS_FLOAT32 && options.precision != RS_TF32) {
     return fail(RS_INVALID_ARGUMENT, "precision %d is unknown", options.precision);
@@ -119,6 +125,9 @@ rs_status check_engine(const rs_trainer_options& options) {
   }
   if (options.engine != RS_ENGINE_CUDA) return fail(RS_INVALID_ARGUMENT, "engine %d is unknown", options.engine);
   if (options.device < 0) return fail(RS_INVALID_ARGUMENT, "device is %d; it must be at least 0", options.device);
+  if (const char* what = settings_of(options).beyond_plain()) {
+    return fail(RS_INVALID_ARGUMENT, "the CUDA engine does not have %s; use device cpu", what);
+  }
   if (!cuda_backend) return fail(RS_CUDA, "trainer: the CUDA engine is not loaded");
   return RS_OK;
 }
@@ -136,13 +145,116 @@ rs_status check_options(const rs_trainer_options* options) {
   return check_engine(*options);
 }
 
-rs_status check_batch(const float* x, const float* y, int64_t rows) {
-  if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
-  if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
+// ---- losses, penalties, schedules, averages ----
+
+bool is_positive(double x) { return is_non_negative(x) && static_cast<float>(x) > 0; }
+
+rs_status check_settings(const rs_trainer_options& o) {
+  if (o.loss.kind < RS_MSE || o.loss.kind > RS_CROSS_ENTROPY) {
+    return fail(RS_INVALID_ARGUMENT, "loss kind %d is unknown", o.loss.kind);
+  }
+  if (o.loss.kind == RS_HUBER && !is_positive(o.loss.huber_delta)) {
+    return fail(RS_INVALID_ARGUMENT, "huber_delta %g must be finite and above 0", o.loss.huber_delta);
+  }
+  if (o.loss.kind == RS_CROSS_ENTROPY && o.sizes[o.size_count - 1] < 2) {
+    return fail(RS_INVALID_ARGUMENT, "cross-entropy needs an output for each class, at least two");
+  }
+  if (!is_non_negative(o.shaping.l1)) return fail(RS_INVALID_ARGUMENT, "l1 %g must be finite and at least 0", o.shaping.l1);
+  if (!is_non_negative(o.shaping.clip_norm) || !is_non_negative(o.shaping.clip_value)) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm %g and clip_value %g must be finite and at least 0", o.shaping.clip_norm,
+                o.shaping.clip_value);
+  }
+  if (o.shaping.clip_norm > 0 && o.shaping.clip_value > 0) {
+    return fail(RS_INVALID_ARGUMENT, "clip_norm and clip_value exclude each other");
+  }
+  if (!is_fraction(o.dropout) || !std::isfinite(static_cast<float>(1 / (1 - o.dropout)))) {
+    return fail(RS_INVALID_ARGUMENT, "dropout %g must be in [0, 1)", o.dropout);
+  }
   return RS_OK;
 }
 
-rs_status check_count(const rs_trainer& trainer, const float* values, int64_t count) {
+rs::Settings settings_of(const rs_trainer_options& o) {
+  rs::Settings s;
+  s.loss = {static_cast<rs_loss_kind>(o.loss.kind), static_cast<float>(o.loss.huber_delta)};
+  s.l1 = o.shaping.l1;
+  s.clip_norm = o.shaping.clip_norm;
+  s.clip_value = o.shaping.clip_value;
+  s.dropout = o.dropout;
+  s.dropout_seed = o.dropout_seed;
+  return s;
+}
+
+rs_status check_schedule(const rs_fit& fit) {
+  const rs_schedule& s = fit.schedule;
+  if (s.kind < RS_CONSTANT || s.kind > RS_COSINE) return fail(RS_INVALID_ARGUMENT, "schedule kind %d is unknown", s.kind);
+  if (s.kind == RS_STEP_DECAY && (s.step_epochs < 1 || !is_non_negative(s.gamma))) {
+    return fail(RS_INVALID_ARGUMENT, "step_epochs must be at least 1, gamma %g finite and at least 0", s.gamma);
+  }
+  if (s.kind == RS_COSINE && !is_non_negative(s.min_lr)) {
+    return fail(RS_INVALID_ARGUMENT, "min_lr %g must be finite and at least 0", s.min_lr);
+  }
+  if (s.warmup_steps < 0 || !(s.warmup_start >= 0 && s.warmup_start <= 1)) {
+    return fail(RS_INVALID_ARGUMENT, "warmup_steps must be at least 0, warmup_start %g from 0 to 1", s.warmup_start);
+  }
+  if (!is_non_negative(fit.lr_scale)) {
+    return fail(RS_INVALID_ARGUMENT, "lr_scale %g must be finite and at least 0", fit.lr_scale);
+  }
+  return RS_OK;
+}
+
+rs_status check_average(const rs_average& a) {
+  if (a.kind < RS_NO_AVERAGE || a.kind > RS_SWA) return fail(RS_INVALID_ARGUMENT, "average kind %d is unknown", a.kind);
+  if (a.kind == RS_EMA && !is_fraction(a.ema_decay)) {
+    return fail(RS_INVALID_ARGUMENT, "ema_decay %g must be in [0, 1)", a.ema_decay);
+  }
+  if (a.kind == RS_SWA && a.swa_start < 0) return fail(RS_INVALID_ARGUMENT, "swa_start must be at least 0");
+  return RS_OK;
+}
+
+// T is a trainer or an ensemble here and below.
+
+// Classifiers have targets of a certain kind.
+template <typename T>
+rs_status check_targets(const T& trainer, const float* y, int64_t rows) {
+  const rs_loss_kind kind = trainer.settings().loss.kind;
+  const int32_t classes = trainer.network().outputs();
+  if (kind == RS_CROSS_ENTROPY) {
+    for (int64_t i = 0; i < rows; ++i) {
+      if (y[i] >= 0 && y[i] < static_cast<float>(classes) && y[i] == std::floor(y[i])) continue;
+      return fail(RS_INVALID_ARGUMENT, "the target of row %lld is %g; with %d outputs a class is a whole number from 0 to %d",
+                  static_cast<long long>(i), static_cast<double>(y[i]), classes, classes - 1);
+    }
+  } else if (kind == RS_BCE) {
+    for (int64_t i = 0; i < rows * classes; ++i) {
+      if (y[i] >= 0 && y[i] <= 1) continue;
+      return fail(RS_INVALID_ARGUMENT, "a target of row %lld is %g; with binary cross-entropy it is a probability, from 0 to 1",
+                  static_cast<long long>(i / classes), static_cast<double>(y[i]));
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_weights(const rs_dataset& data) {
+  const float* weights = data.weights.get();
+  for (int64_t i = 0; weights && i < data.rows; ++i) {
+    if (weights[i] >= 0 && std::isfinite(weights[i])) continue;
+    return fail(RS_INVALID_ARGUMENT, "the weight of row %lld is %g; it must be finite and at least 0",
+                static_cast<long long>(i), static_cast<double>(weights[i]));
+  }
+  return RS_OK;
+}
+
+// ---- batches and datasets ----
+
+template <typename T>
+rs_status check_batch(const T& trainer, const float* x, const float* y, int64_t rows) {
+  if (!x || !y) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  if (rows < 1) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 1", static_cast<long long>(rows));
+  return check_targets(trainer, y, rows);
+}
+
+template <typename T>
+rs_status check_count(const T& trainer, const float* values, int64_t count) {
   const int64_t needed = trainer.network().parameter_count;
   if (values && count == needed) return RS_OK;
   return fail(RS_INVALID_ARGUMENT, "%lld values where the network has %lld parameters",
@@ -159,17 +271,19 @@ rs_status check_state(const rs_trainer& trainer, const float* moments, int64_t c
 
 bool is_power(double x) { return x >= 0 && x <= 1; }
 
-rs_status check_shape(const rs_trainer& trainer, const rs_dataset* data) {
+template <typename T>
+rs_status check_shape(const T& trainer, const rs_dataset* data) {
   if (!data) return fail(RS_INVALID_ARGUMENT, "the dataset must not be null");
-  const int32_t inputs = trainer.network().inputs(), outputs = trainer.network().outputs();
+  const int32_t inputs = trainer.network().inputs(), outputs = trainer.target_width();
   if (data->inputs == inputs && data->outputs == outputs) return RS_OK;
-  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network %d and %d", data->inputs,
+  return fail(RS_INVALID_ARGUMENT, "the dataset has %d inputs and %d outputs, the network and its loss %d and %d", data->inputs,
               data->outputs, inputs, outputs);
 }
 
 // Squares of the scales weigh the loss, in float32.
-rs_status check_scale(const rs_trainer& trainer, const float* target_scale) {
-  for (int32_t o = 0; target_scale && o < trainer.network().outputs(); ++o) {
+template <typename T>
+rs_status check_scale(const T& trainer, const float* target_scale) {
+  for (int32_t o = 0; target_scale && o < trainer.target_width(); ++o) {
     if (!std::isnormal(target_scale[o] * target_scale[o])) {
       return fail(RS_INVALID_ARGUMENT, "target_scale %g must lie between 1e-18 and 1e18; use other units",
                   static_cast<double>(target_scale[o]));
@@ -185,7 +299,8 @@ rs_status check_fit(const rs_fit* fit, const rs_dataset& data) {
     return fail(RS_INVALID_ARGUMENT, "the position is outside the epochs or the rows");
   }
   if (fit->losses && fit->losses_capacity < 1) return fail(RS_INVALID_ARGUMENT, "losses needs a capacity of at least 1");
-  return RS_OK;
+  if (rs_status status = check_schedule(*fit)) return status;
+  return check_average(fit->average);
 }
 
 }  // namespace
@@ -236,6 +351,20 @@ rs_status rs_dataset_create(int64_t rows, int32_t inputs, int32_t outputs, rs_da
 
 float* rs_dataset_x(rs_dataset* dataset) { return dataset->x.get(); }
 float* rs_dataset_y(rs_dataset* dataset) { return dataset->y.get(); }
+
+rs_status rs_dataset_weights(rs_dataset* dataset, float** weights) {
+  if (!dataset || !weights) return fail(RS_INVALID_ARGUMENT, "dataset and weights must not be null");
+  return guarded("dataset", [&] {
+    if (!dataset->weights.get()) {
+      rs::AlignedBuffer ones(dataset->rows);
+      std::fill_n(ones.get(), dataset->rows, 1.0f);
+      dataset->weights = std::move(ones);
+    }
+    *weights = dataset->weights.get();
+    return RS_OK;
+  });
+}
+
 void rs_dataset_destroy(rs_dataset* dataset) { delete dataset; }
 
 // ---- trainers ----
@@ -244,11 +373,12 @@ rs_status rs_trainer_create(const rs_trainer_options* options, rs_trainer** trai
   if (!trainer) return fail(RS_INVALID_ARGUMENT, "trainer must not be null");
   *trainer = nullptr;
   if (rs_status status = check_options(options)) return status;
+  if (rs_status status = check_settings(*options)) return status;
   return guarded("trainer", [&] {
     rs::Network network(options->sizes, options->size_count, static_cast<rs_activation>(options->activation));
     *trainer = options->engine == RS_ENGINE_CUDA
                    ? cuda_backend.load()->create(std::move(network), *options)
-                   : new rs::cpu::Trainer(std::move(network), options->optimizer, options->threads);
+                   : new rs::cpu::Trainer(std::move(network), settings_of(*options), options->optimizer, options->threads);
     return RS_OK;
   });
 }
@@ -312,7 +442,7 @@ rs_status rs_trainer_set_state(rs_trainer* trainer, const float* moments, int64_
 }
 
 rs_status rs_trainer_step(rs_trainer* trainer, const float* x, const float* y, int64_t rows) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
   return guarded("step", [&] { return trainer->step(x, y, rows); });
 }
 
@@ -320,7 +450,7 @@ double rs_trainer_loss(const rs_trainer* trainer) { return trainer->last_loss();
 
 rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const float* y, int64_t rows, float* gradient,
                               int64_t count, double* loss) {
-  if (rs_status status = check_batch(x, y, rows)) return status;
+  if (rs_status status = check_batch(*trainer, x, y, rows)) return status;
   if (rs_status status = check_count(*trainer, gradient, count)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
   return guarded("gradient", [&] {
@@ -333,6 +463,10 @@ rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit*
   if (rs_status status = check_shape(*trainer, dataset)) return status;
   if (rs_status status = check_fit(fit, *dataset)) return status;
   if (rs_status status = check_scale(*trainer, fit->target_scale)) return status;
+  if (fit->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+    if (rs_status status = check_weights(*dataset)) return status;
+  }
   return guarded("fit", [&] { return trainer->fit(*dataset, *fit); });
 }
 
@@ -340,6 +474,8 @@ rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset, co
   if (rs_status status = check_shape(*trainer, dataset)) return status;
   if (rs_status status = check_scale(*trainer, target_scale)) return status;
   if (!loss) return fail(RS_INVALID_ARGUMENT, "loss must not be null");
+  if (rs_status status = check_targets(*trainer, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
   return guarded("evaluate", [&] {
     *loss = trainer->evaluate(*dataset, target_scale);
     return RS_OK;
@@ -356,6 +492,34 @@ rs_status rs_trainer_predict(rs_trainer* trainer, const float* x, int64_t rows, 
 }
 
 void rs_trainer_stop(rs_trainer* trainer, int32_t stop) { trainer->set_stop(stop != 0); }
+rs_status rs_trainer_probabilities(rs_trainer* trainer, const float* x, int64_t rows, float* y) {
+  if (rs_status status = rs_trainer_predict(trainer, x, rows, y)) return status;
+  rs::to_probabilities(trainer->settings().loss.kind, rows, trainer->network().outputs(), y);
+  return RS_OK;
+}
+
+rs_status rs_trainer_get_average(const rs_trainer* trainer, float* average, int64_t count, int64_t* averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (!averaged) return fail(RS_INVALID_ARGUMENT, "averaged must not be null");
+  *averaged = trainer->averaged();
+  if (*averaged > 0) trainer->get_average(average);
+  return RS_OK;
+}
+
+rs_status rs_trainer_set_average(rs_trainer* trainer, const float* average, int64_t count, int64_t averaged) {
+  if (rs_status status = check_count(*trainer, average, count)) return status;
+  if (averaged < 0) return fail(RS_INVALID_ARGUMENT, "averaged must be at least 0");
+  return guarded("average", [&] {
+    trainer->set_average(average, averaged);
+    return RS_OK;
+  });
+}
+
+rs_status rs_trainer_swap_average(rs_trainer* trainer) {
+  if (trainer->averaged() == 0) return fail(RS_INVALID_ARGUMENT, "there is no average of the parameters yet");
+  trainer->swap_average();
+  return RS_OK;
+}
 
 rs_status rs_shuffle_order(uint64_t seed, int64_t epoch, int64_t rows, int64_t* order) {
   if (rows < 1 || epoch < 0 || !order) return fail(RS_INVALID_ARGUMENT, "rows must be at least 1, epoch at least 0, order not null");
@@ -540,6 +704,209 @@ rs_status rs_trainer_set_communicator(rs_trainer* trainer, rs_communicator* comm
   return guarded("trainer", [&] {
     trainer->set_communicator(communicator ? communicator->ranks.get() : nullptr,
                               static_cast<rs::collective::GradientSum::Reduce>(reduce));
+    return RS_OK;
+  });
+}
+
+// ---- ensembles ----
+
+namespace {
+
+constexpr int32_t kMostModels = 1000000;
+
+rs_status check_options(const rs_ensemble_options* options) {
+  if (!options) return fail(RS_INVALID_ARGUMENT, "options must not be null");
+  if (rs_status status = check_options(&options->model)) return status;
+  if (options->models < 1 || options->models > kMostModels) {
+    return fail(RS_INVALID_ARGUMENT, "models is %d; it must be from 1 to %d", options->models, kMostModels);
+  }
+  for (int32_t k = 0; k < options->models; ++k) {
+    rs_optimizer own = options->model.optimizer;
+    if (options->lr) own.lr = options->lr[k];
+    if (options->momentum) own.momentum = options->momentum[k];
+    if (options->weight_decay) own.weight_decay = options->weight_decay[k];
+    if (check_optimizer(own)) {
+      char reason[sizeof last_error];
+      std::memcpy(reason, last_error, sizeof reason);
+      return fail(RS_INVALID_ARGUMENT, "model %d: %.200s", k, reason);
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_model(const rs_ensemble& ensemble, int32_t model) {
+  if (model >= 0 && model < ensemble.models()) return RS_OK;
+  return fail(RS_INVALID_ARGUMENT, "there is no model %d; they are 0 to %d", model, ensemble.models() - 1);
+}
+
+// Each model's own rows, where they have them.
+rs_status check_ranges(const rs_ensemble& ensemble, const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts) {
+  if (!first_rows != !row_counts) return fail(RS_INVALID_ARGUMENT, "first_rows and row_counts must both be null, or neither");
+  for (int32_t k = 0; first_rows && k < ensemble.models(); ++k) {
+    if (first_rows[k] < 0 || row_counts[k] < 1 || row_counts[k] > data.rows - first_rows[k]) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: rows %lld to %lld are not within the dataset's %lld", k,
+                  static_cast<long long>(first_rows[k]), static_cast<long long>(first_rows[k]) + static_cast<long long>(row_counts[k]) - 1,
+                  static_cast<long long>(data.rows));
+    }
+  }
+  return RS_OK;
+}
+
+bool same_order(const rs_fit& a, const rs_fit& b) {
+  return a.batch == b.batch && a.epochs == b.epochs && a.epoch == b.epoch && a.row == b.row && a.steps == b.steps &&
+         a.shuffle == b.shuffle && (!a.shuffle || a.seed == b.seed);
+}
+
+rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const rs_ensemble_run& run) {
+  if (run.exchange < RS_EXCHANGE_NEVER || run.exchange > RS_EXCHANGE_GRADIENT) {
+    return fail(RS_INVALID_ARGUMENT, "exchange %d is unknown", run.exchange);
+  }
+  if (run.exchange == RS_EXCHANGE_AVERAGE) {
+    if (run.exchange_every < 1) return fail(RS_INVALID_ARGUMENT, "exchange_every must be at least 1");
+    double total = 0;
+    for (int32_t k = 0; run.exchange_weights && k < ensemble.models(); ++k) {
+      const double weight = run.exchange_weights[k];
+      if (!(weight >= 0) || !std::isfinite(weight)) {
+        return fail(RS_INVALID_ARGUMENT, "exchange_weights: %g of model %d must be finite and at least 0", weight, k);
+      }
+      total += weight;
+    }
+    if (run.exchange_weights && !(total > 0)) return fail(RS_INVALID_ARGUMENT, "exchange_weights are all 0");
+  }
+  if (run.exchange != RS_EXCHANGE_GRADIENT) return RS_OK;
+  if (run.first_rows) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients share all rows; they have none of their own");
+  if (!ensemble.one_optimizer()) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients must have the same optimizer");
+  for (int32_t k = 1; k < ensemble.models(); ++k) {
+    if (!same_order(fits[0], fits[k])) {
+      return fail(RS_INVALID_ARGUMENT, "models that exchange gradients must do the same fit; that of model %d differs from that of model 0", k);
+    }
+  }
+  return RS_OK;
+}
+
+rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const rs_fit* fits, const rs_ensemble_run* run) {
+  if (rs_status status = check_shape(ensemble, data)) return status;
+  if (!fits || !run) return fail(RS_INVALID_ARGUMENT, "fits and run must not be null");
+  if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts)) return status;
+  for (int32_t k = 0; k < ensemble.models(); ++k) {
+    rs_fit own = fits[k];
+    own.losses_capacity = own.losses ? 1 : 0;
+    if (rs_status status = check_fit(&own, *data)) return status;
+    if (rs_status status = check_scale(ensemble, own.target_scale)) return status;
+    if (run->row_counts && own.row >= run->row_counts[k]) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: the position is outside its rows", k);
+    }
+  }
+  if (run->steps == 0) {  // the rows do not change on the way
+    if (rs_status status = check_targets(ensemble, data->y.get(), data->rows)) return status;
+    if (rs_status status = check_weights(*data)) return status;
+  }
+  return check_exchange(ensemble, fits, *run);
+}
+
+}  // namespace
+
+rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** ensemble) {
+  if (!ensemble) return fail(RS_INVALID_ARGUMENT, "ensemble must not be null");
+  *ensemble = nullptr;
+  if (rs_status status = check_options(options)) return status;
+  return guarded("ensemble", [&] {
+    const rs_trainer_options& model = options->model;
+    rs::Network network(model.sizes, model.size_count, static_cast<rs_activation>(model.activation));
+    *ensemble = new rs::cpu::Ensemble(std::move(network), settings_of(model), *options);
+    return RS_OK;
+  });
+}
+
+void rs_ensemble_destroy(rs_ensemble* ensemble) { delete ensemble; }
+int32_t rs_ensemble_models(const rs_ensemble* ensemble) { return ensemble->models(); }
+int64_t rs_ensemble_parameter_count(const rs_ensemble* ensemble) { return ensemble->network().parameter_count; }
+
+rs_status rs_ensemble_init(rs_ensemble* ensemble, const uint64_t* seeds) {
+  if (!seeds) return fail(RS_INVALID_ARGUMENT, "seeds must not be null");
+  return guarded("init", [&] {
+    ensemble->initialize(seeds);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_get_parameters(rs_ensemble* ensemble, int32_t model, float* parameters, int64_t count) {
+  if (rs_status status = check_model(*ensemble, model)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
+  return guarded("get_parameters", [&] {
+    ensemble->get_parameters(model, parameters);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_set_parameters(rs_ensemble* ensemble, int32_t model, const float* parameters, int64_t count) {
+  if (rs_status status = check_model(*ensemble, model)) return status;
+  if (rs_status status = check_count(*ensemble, parameters, count)) return status;
+  return guarded("set_parameters", [&] {
+    ensemble->set_parameters(model, parameters);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr) {
+  if (!lr) return fail(RS_INVALID_ARGUMENT, "lr must not be null");
+  for (int32_t k = 0; k < ensemble->models(); ++k) {
+    if (!is_non_negative(lr[k])) return fail(RS_INVALID_ARGUMENT, "model %d: lr %g must be finite and at least 0", k, lr[k]);
+  }
+  ensemble->set_learning_rates(lr);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows) {
+  if (rs_status status = check_batch(*ensemble, x, y, rows)) return status;
+  return guarded("step", [&] {
+    ensemble->step(x, y, rows);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_losses(rs_ensemble* ensemble, double* losses) {
+  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  ensemble->losses(losses);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps) {
+  if (!steps) return fail(RS_INVALID_ARGUMENT, "steps must not be null");
+  ensemble->failures(steps);
+  return RS_OK;
+}
+
+rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run) {
+  if (rs_status status = check_fits(*ensemble, dataset, fits, run)) return status;
+  return guarded("fit", [&] {
+    ensemble->fit(*dataset, fits, *run);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
+                               const int64_t* row_counts, const float* target_scales, double* losses) {
+  if (rs_status status = check_shape(*ensemble, dataset)) return status;
+  if (rs_status status = check_ranges(*ensemble, *dataset, first_rows, row_counts)) return status;
+  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  if (rs_status status = check_targets(*ensemble, dataset->y.get(), dataset->rows)) return status;
+  if (rs_status status = check_weights(*dataset)) return status;
+  for (int32_t k = 0; target_scales && k < ensemble->models(); ++k) {
+    const float* own = target_scales + int64_t{k} * ensemble->network().outputs();
+    if (rs_status status = check_scale(*ensemble, own)) return status;
+  }
+  return guarded("evaluate", [&] {
+    ensemble->evaluate(*dataset, first_rows, row_counts, target_scales, losses);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_predict(rs_ensemble* ensemble, const float* x, int64_t rows, float* y) {
+  if (rows < 0) return fail(RS_INVALID_ARGUMENT, "rows is %lld; it must be at least 0", static_cast<long long>(rows));
+  if (rows > 0 && (!x || !y)) return fail(RS_INVALID_ARGUMENT, "x and y must not be null");
+  return guarded("predict", [&] {
+    ensemble->predict(x, rows, y);
     return RS_OK;
   });
 }

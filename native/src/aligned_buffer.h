@@ -1,4 +1,4 @@
-// An array of floats at a multiple of 64 bytes: whole cache lines and vectors.
+// An array of floats at a multiple of 64 bytes: whole cache lines and vectors. A view may begin anywhere.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,14 @@ class AlignedBuffer {
     std::memset(data_.get(), 0, bytes);
   }
 
+  // A view of floats that somebody else owns.
+  static AlignedBuffer view(float* data, int64_t count) {
+    AlignedBuffer buffer;
+    buffer.data_ = std::unique_ptr<float, Free>(data, Free(false));
+    buffer.count_ = count;
+    return buffer;
+  }
+
   // Makes room for `count` floats; what they hold is lost if that takes new memory.
   void reserve(int64_t count) {
     if (count > count_) *this = AlignedBuffer(count);
@@ -37,7 +45,12 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(float* p) const { std::free(p); }
+    bool owned;
+    Free() : owned(true) {}
+    explicit Free(bool owned) : owned(owned) {}
+    void operator()(float* p) const {
+      if (owned) std::free(p);
+    }
   };
 
   std::unique_ptr<float, Free> data_;

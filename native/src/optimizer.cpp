@@ -16,14 +16,14 @@ bool Optimizer::is_plain_sgd() const {
 }
 
 cpu::Update Optimizer::next_update(double gradient_scale) {
-  beta1_power_ *= settings_.beta1;
-  beta2_power_ *= settings_.beta2;
+  progress_.beta1_power *= settings_.beta1;
+  progress_.beta2_power *= settings_.beta2;
   cpu::Update u = {};
   u.kind = static_cast<rs_optimizer_kind>(settings_.kind);
   u.gradient_scale = static_cast<float>(gradient_scale);
   u.lr = static_cast<float>(settings_.lr);
   u.weight_decay = static_cast<float>(settings_.weight_decay);
-  u.first_step = steps_++ == 0;
+  u.first_step = progress_.steps++ == 0;
   if (u.kind == RS_SGD) {
     u.momentum = static_cast<float>(settings_.momentum);
     u.nesterov = settings_.nesterov != 0;
@@ -32,8 +32,8 @@ cpu::Update Optimizer::next_update(double gradient_scale) {
     u.beta2 = static_cast<float>(settings_.beta2);
     u.beta2_complement = static_cast<float>(1 - settings_.beta2);
     u.epsilon = static_cast<float>(settings_.eps);
-    u.step_size = static_cast<float>(settings_.lr / (1 - beta1_power_));
-    u.root_correction = static_cast<float>(1 / std::sqrt(1 - beta2_power_));
+    u.step_size = static_cast<float>(settings_.lr / (1 - progress_.beta1_power));
+    u.root_correction = static_cast<float>(1 / std::sqrt(1 - progress_.beta2_power));
     u.decay = static_cast<float>(1 - settings_.lr * settings_.weight_decay);
   }
   return u;
@@ -42,25 +42,21 @@ cpu::Update Optimizer::next_update(double gradient_scale) {
 void Optimizer::reset() {
   m_.clear();
   v_.clear();
-  steps_ = 0;
-  beta1_power_ = 1;
-  beta2_power_ = 1;
+  progress_ = Progress();
 }
 
 void Optimizer::get_state(int64_t parameters, float* moments, rs_optimizer_state& state) const {
   const size_t bytes = static_cast<size_t>(parameters) * sizeof(float);
   if (m_.get()) std::memcpy(moments, m_.get(), bytes);
   if (v_.get()) std::memcpy(moments + parameters, v_.get(), bytes);
-  state = {steps_, beta1_power_, beta2_power_};
+  state = {progress_.steps, progress_.beta1_power, progress_.beta2_power};
 }
 
 void Optimizer::set_state(int64_t parameters, const float* moments, const rs_optimizer_state& state) {
   const size_t bytes = static_cast<size_t>(parameters) * sizeof(float);
   if (m_.get()) std::memcpy(m_.get(), moments, bytes);
   if (v_.get()) std::memcpy(v_.get(), moments + parameters, bytes);
-  steps_ = state.steps;
-  beta1_power_ = state.beta1_power;
-  beta2_power_ = state.beta2_power;
+  progress_ = {state.steps, state.beta1_power, state.beta2_power};
 }
 
 }  // namespace rs

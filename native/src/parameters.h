@@ -13,8 +13,7 @@ class Parameters {
   Parameters(const cpu::NetworkView& network, const cpu::SmallNetwork* small)
       : network_(network),
         small_(small),
-        flat_(cpu::gradient_length(network.parameter_count)),
-        packed_(small ? small->packed_length : 0) {}
+        flat_(cpu::gradient_length(network.parameter_count)) {}
 
   const float* flat() const {
     if (newest_ == kPacked) {
@@ -33,6 +32,7 @@ class Parameters {
 
   const float* packed() const {
     if (newest_ == kFlat) {
+      packed_.reserve(small_->packed_length);
       small_->pack(network_, flat_.get(), packed_.get());
       newest_ = kBoth;
     }

@@ -32,6 +32,6 @@ RS_HOST_DEVICE inline PhiloxWords philox(uint64_t seed, uint64_t stream, uint64_
 }
 
 // What a stream of random numbers is for: streams of one seed never overlap.
-enum RandomStream : uint64_t { kInitStream = 0, kShuffleStream = uint64_t{1} << 32 };
+enum RandomStream : uint64_t { kInitStream = 0, kShuffleStream = uint64_t{1} << 32, kDropoutStream = uint64_t{2} << 32 };
 
 }  // namespace rs

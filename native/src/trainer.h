@@ -11,15 +11,19 @@
 #include "dataset.h"
 #include "network.h"
 #include "ringstep.h"
+#include "settings.h"
 
 struct rs_trainer {
  public:
-  explicit rs_trainer(rs::Network network) : network_(std::move(network)) {}
+  explicit rs_trainer(rs::Network network, const rs::Settings& settings = {})
+      : network_(std::move(network)), settings_(settings) {}
   virtual ~rs_trainer() = default;
   rs_trainer(const rs_trainer&) = delete;
   rs_trainer& operator=(const rs_trainer&) = delete;
 
   const rs::Network& network() const { return network_; }
+  const rs::Settings& settings() const { return settings_; }
+  int32_t target_width() const { return rs::target_width(settings_.loss.kind, network_.outputs()); }
 
   // What computes a step on `batch` rows, in a word.
   virtual const char* path(int64_t batch) const = 0;
@@ -41,6 +45,12 @@ struct rs_trainer {
   virtual double evaluate(const rs_dataset& data, const float* target_scale) = 0;
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
+  // The average of the parameters that a fit keeps, for engines that keep one.
+  virtual int64_t averaged() const { return 0; }
+  virtual void get_average(float*) const {}
+  virtual void set_average(const float*, int64_t) { throw std::runtime_error("this engine keeps no average"); }
+  virtual void swap_average() {}
+
   // Trains with the other ranks of a job from now on, or alone where it is null.
   virtual void set_communicator(rs::collective::Communicator* communicator, rs::collective::GradientSum::Reduce reduce) {
     static_cast<void>(reduce);
@@ -54,6 +64,7 @@ struct rs_trainer {
   bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
 
   const rs::Network network_;
+  const rs::Settings settings_;
 
  private:
   std::atomic<bool> stop_{false};

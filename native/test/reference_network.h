@@ -12,7 +12,7 @@ namespace test {
 class ReferenceNetwork {
  public:
   ReferenceNetwork(const rs::Network& network, const float* parameters)
-      : network_(network), parameters_(parameters), activations_(network.layers.size() + 1) {}
+      : network_(network), parameters_(parameters), activations_(network.layers.size() + 1), derivatives_(network.layers.size()) {}
 
   // The outputs for one row.
   const std::vector<double>& forward(const float* x) {
@@ -37,9 +37,17 @@ class ReferenceNetwork {
       loss += loss_weights[o] * e * e;
       dz[o] = 2 * e;
     }
-    for (size_t l = network_.layers.size(); l-- > 0;) dz = backward_layer(l, dz, gradient);
+    backward_from(std::move(dz), gradient);
     return loss;
   }
+
+  // The same from the derivatives of any loss by the outputs that forward() has given.
+  void backward_from(std::vector<double> dz, std::vector<double>& gradient) {
+    for (size_t l = network_.layers.size(); l-- > 0;) dz = backward_layer(l, dz, gradient);
+  }
+
+  // What dropout multiplies hidden unit j of layer l by, from the next forward() on: kept[l][j].
+  void set_kept(std::vector<std::vector<double>> kept) { kept_ = std::move(kept); }
 
  private:
   void forward_layer(size_t l) {
@@ -48,12 +56,14 @@ class ReferenceNetwork {
     const std::vector<double>& a = activations_[l];
     std::vector<double>& h = activations_[l + 1];
     h.resize(static_cast<size_t>(layer.out));
+    derivatives_[l].clear();
     for (int32_t j = 0; j < layer.out; ++j) {
       const float* weight = parameters_ + layer.weight + int64_t{j} * layer.in;
       double z = parameters_[layer.bias + j];
       for (int32_t i = 0; i < layer.in; ++i) z += weight[i] * a[static_cast<size_t>(i)];
       if (hidden) nearest_to_zero_ = std::min(nearest_to_zero_, std::fabs(z));
-      h[static_cast<size_t>(j)] = hidden ? activate(z) : z;
+      h[static_cast<size_t>(j)] = hidden ? activate(z) * kept(l, static_cast<size_t>(j)) : z;
+      if (hidden) derivatives_[l].push_back(derivative(activate(z)) * kept(l, static_cast<size_t>(j)));
     }
   }
 
@@ -71,9 +81,11 @@ class ReferenceNetwork {
       }
       gradient[static_cast<size_t>(layer.bias + j)] += d;
     }
-    for (size_t i = 0; i < a.size(); ++i) da[i] *= derivative(a[i]);
+    for (size_t i = 0; l > 0 && i < a.size(); ++i) da[i] *= derivatives_[l - 1][i];
     return da;
   }
+
+  double kept(size_t l, size_t j) const { return kept_.empty() ? 1 : kept_[l][j]; }
 
   double activate(double z) const {
     switch (network_.activation) {
@@ -97,6 +109,8 @@ class ReferenceNetwork {
   const rs::Network& network_;
   const float* parameters_;
   std::vector<std::vector<double>> activations_;  // of the input, then of every layer
+  std::vector<std::vector<double>> derivatives_;  // of every hidden unit by its z
+  std::vector<std::vector<double>> kept_;         // empty where nothing is dropped
   double nearest_to_zero_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "bits.h"
+#include "blocks.h"
 #include "check.h"
 #include "instruction_sets.h"
 #include "network_case.h"
@@ -26,8 +27,9 @@ struct State {
   int64_t steps = 0;
 };
 
-// Step by step, as the trainer takes any other network.
-State plain_steps(const Kernels& kernels, const NetworkCase& c, const Rows& rows, int64_t count, double lr) {
+// Step by step, each on `batch` rows, as the trainer takes any other network.
+State plain_steps(
+    const Kernels& kernels, const NetworkCase& c, const Rows& rows, int64_t count, double lr, int64_t batch = 1) {
   rs::Optimizer optimizer(test::sgd(lr, 0, false, 0), 0);
   const int64_t parameters = c.network.parameter_count, length = rs::cpu::gradient_length(parameters);
   GuardedArray workspace(kernels.workspace_length(c.view())), gradient(length), padded(length);
@@ -37,13 +39,13 @@ State plain_steps(const Kernels& kernels, const NetworkCase& c, const Rows& rows
   const rs::cpu::Pass pass = {c.view(), padded.get(), c.loss_weights.get()};
   State state;
   for (; state.steps < count; ++state.steps) {
-    const Rows row = {rows.x, rows.y, rows.first + state.steps, rows.shuffle};
-    kernels.row_gradient(pass, row, 1, workspace.get(), gradient.get());
+    const Rows own = {rows.x, rows.y, rows.first + state.steps * batch, rows.shuffle};
+    kernels.row_gradient(pass, own, batch, workspace.get(), gradient.get());
     state.last_loss = gradient[parameters];
     if (!std::isfinite(state.last_loss)) break;
     state.loss_sum += state.last_loss;
     gradient[parameters] = 0;
-    kernels.update(optimizer.next_update(1), 0, length, gradient.get(), padded.get(), nullptr, nullptr);
+    kernels.update(optimizer.next_update(1 / static_cast<double>(batch)), 0, length, gradient.get(), padded.get(), nullptr, nullptr);
   }
   state.parameters.assign(padded.get(), padded.get() + parameters);
   return state;
@@ -61,6 +63,23 @@ State small_steps(const SmallNetwork& small, const NetworkCase& c, const Rows& r
                                    &state.loss_sum, &state.last_loss);
     state.steps += done;
     if (done < wanted) break;
+  }
+  small.unpack(c.view(), packed.get(), flat.get());
+  state.parameters.assign(flat.get(), flat.get() + flat.size());
+  return state;
+}
+
+// Steps on several rows each.
+State small_batches(
+    const SmallNetwork& small, const NetworkCase& c, const Rows& rows, int64_t count, double lr, int64_t batch) {
+  GuardedArray packed(small.packed_length), flat(c.network.parameter_count);
+  small.pack(c.view(), c.parameters.get(), packed.get());
+  State state;
+  for (; state.steps < count; ++state.steps) {
+    const Rows own = {rows.x, rows.y, rows.first + state.steps * batch, rows.shuffle};
+    state.last_loss = small.train_batch(c.view(), packed.get(), own, batch, static_cast<float>(lr), c.loss_weights[0]);
+    if (!std::isfinite(state.last_loss)) break;
+    state.loss_sum += state.last_loss;
   }
   small.unpack(c.view(), packed.get(), flat.get());
   state.parameters.assign(flat.get(), flat.get() + flat.size());
@@ -87,6 +106,11 @@ void trains(const Kernels& kernels, const NetworkCase& c) {
   for (const rs::Shuffle* order : {static_cast<const rs::Shuffle*>(nullptr), &shuffle}) {
     const Rows rows = {c.x.get(), c.y.get(), first, order};
     compare(small_steps(*small, c, rows, count, 0.01), plain_steps(kernels, c, rows, count, 0.01), name);
+    for (int64_t batch = 1; batch < rs::kRowPathBatch; ++batch) {
+      const int64_t steps = std::min<int64_t>(10, count / batch);
+      compare(small_batches(*small, c, rows, steps, 0.01, batch), plain_steps(kernels, c, rows, steps, 0.01, batch),
+              name + " batch " + std::to_string(batch));
+    }
   }
 }
 
@@ -109,6 +133,10 @@ void stops_before_a_row_of_nan(const Kernels& kernels, NetworkCase& c) {
   const State actual = small_steps(*kernels.small_network(c.view()), c, rows, c.rows, 0.01);
   compare(actual, plain_steps(kernels, c, rows, c.rows, 0.01), c.name() + " " + kernels.name + " NaN");
   CHECK(actual.steps == bad, "%lld steps", static_cast<long long>(actual.steps));
+  const int64_t batch = 4, steps = c.rows / batch;
+  const State batches = small_batches(*kernels.small_network(c.view()), c, rows, steps, 0.01, batch);
+  compare(batches, plain_steps(kernels, c, rows, steps, 0.01, batch), c.name() + " " + kernels.name + " NaN in a batch");
+  CHECK(batches.steps == bad / batch, "%lld steps", static_cast<long long>(batches.steps));
 }
 
 void knows_which_shapes_it_has(const Kernels& kernels) {

@@ -14,13 +14,21 @@
 #include "parameters.h"
 #include "pause.h"
 #include "ringstep.h"
+#include "schedule.h"
 #include "trainer.h"
 
 namespace rs::cpu {
 
+// Memory that a call needs and that holds nothing from one call to the next: trainers may take turns with it.
+struct Scratch {
+  AlignedBuffer gradient;
+  AlignedBuffer block_gradients;  // [blocks][length]
+  std::vector<AlignedBuffer> workspaces = std::vector<AlignedBuffer>(1);  // of each worker
+};
+
 class Trainer final : public rs_trainer {
  public:
-  Trainer(Network network, const rs_optimizer& optimizer, int threads);
+  Trainer(Network network, const Settings& settings, const rs_optimizer& optimizer, int threads);
 
   const char* path(int64_t batch) const override;
   double last_loss() const override { return last_loss_; }
@@ -39,15 +47,39 @@ class Trainer final : public rs_trainer {
   void predict(const float* x, int64_t rows, float* y) override;
   void set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) override;
 
+  int64_t averaged() const override { return averaged_; }
+  void get_average(float* average) const override;
+  void set_average(const float* average, int64_t averaged) override;
+  void swap_average() override;
+
+  // ---- for an ensemble, whose models share threads and memory ----
+
+  void set_threads(int threads) { threads_ = threads; }
+  void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
+
+  // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
+  bool fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const;
+
+  // Whether steps of `rows` rows run in the loop for small networks.
+  bool takes_small_steps(int64_t rows) const;
+
+  Optimizer& optimizer() { return optimizer_; }
+  float* change_parameters() { return parameters_.change_flat(); }
+  void set_last_loss(double loss) { last_loss_ = loss; }
+
+  // Takes over the parameters, their average and the optimizer's state of a trainer with the same settings.
+  void copy_state(Trainer& other);
+
  private:
   NetworkView view() const;
-  Pass pass(const float* loss_weights) const;
+  Pass pass(const float* loss_weights, const float* sample_weights) const;
   std::vector<float> loss_weights(const float* target_scale) const;
-  double mean(double sum, int64_t rows) const;
+  double mean(double sum, double weight) const;
+  double weight_of(int64_t rows, const float* sample_weights) const;
 
-  bool takes_small_steps(int64_t rows) const;
   void prepare(int64_t rows);
-  void sum_gradient(const Rows& rows, int64_t count, const float* loss_weights);
+  Dropout next_dropout(int64_t first) const;
+  void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
   int64_t blocks_a_task(const Blocks& blocks) const;
   void block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end);
   void add_blocks(const Blocks& blocks);
@@ -55,25 +87,30 @@ class Trainer final : public rs_trainer {
   void meet_ranks();
   int64_t rows_to_meeting() const;
   bool stops();
-  rs_status train(const Rows& rows, int64_t count, const float* loss_weights, double* loss_sum);
+  rs_status train(const Pass& p, const Rows& rows, int64_t count, rs_fit& fit);
   rs_status small_steps(const Rows& rows, int64_t count, float loss_weight, double* loss_sum, int64_t* steps);
-  void update(int64_t rows);
-  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const float* loss_weights,
-                     Pause& pause);
+  bool takes_small_batch(int64_t rows) const;
+  rs_status small_batch(const Rows& rows, int64_t count, float loss_weight, double* loss_sum);
+  float shape_gradient(double scale);
+  void update(double scale);
+  rs_status fit_rows(const rs_dataset& data, rs_fit& fit, const Shuffle* shuffle, const Pass& p,
+                     const Schedule& schedule, Pause& pause);
+  rs_status fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedule& schedule);
+  void add_to_average(double share);
 
-  float* workspace(int worker) { return workspaces_[static_cast<size_t>(worker)].get(); }
+  float* workspace(int worker) { return scratch_.workspaces[static_cast<size_t>(worker)].get(); }
 
   const Kernels& kernels_;
   const SmallNetwork* small_;  // null where there is none for this shape
-  const int threads_;
+  int threads_;
   const int64_t length_;  // of a gradient vector
   Optimizer optimizer_;
   Parameters parameters_;
-  AlignedBuffer gradient_;
-  AlignedBuffer block_gradients_;  // [blocks][length_]
-  std::vector<AlignedBuffer> workspaces_;  // of each worker
-  std::vector<float> unit_weights_;        // [outputs], all 1
+  Scratch scratch_;
+  std::vector<float> unit_weights_;  // [outputs], all 1
   double last_loss_;
+  AlignedBuffer average_;  // [length_], of the parameters, where a fit keeps one
+  int64_t averaged_ = 0;   // parameters it is of
 
   // Null where this trainer is alone.
   std::unique_ptr<collective::GradientSum> ranks_;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 #include <stdexcept>
+#include <string>
 
 #include "add_blocks_step.h"
 #include "cuda/deadline.h"
@@ -40,7 +41,7 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
     : rs_trainer(std::move(network)),
       device_(device),
       stream_(device.ordinal()),
-      settings_(options.optimizer),
+      optimizer_(options.optimizer),
       gradients_(device, network_, is_plain_sgd(), static_cast<rs_precision>(options.precision), stream_),
       parameters_(device, gradients_.length(), "the parameters", stream_),
       gradient_(device, gradients_.length(), "the gradient", stream_),
@@ -55,8 +56,8 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
       seen_model_(device.ordinal(), 1, "pinned memory for results"),
       seen_losses_(device.ordinal(), kLaunchEpochs, "pinned memory for results"),
       last_loss_(std::numeric_limits<double>::quiet_NaN()) {
-  const bool adam = settings_.kind != RS_SGD;
-  if (adam || settings_.momentum != 0) m_ = {device_, gradients_.length(), "the optimizer's state", stream_};
+  const bool adam = optimizer_.kind != RS_SGD;
+  if (adam || optimizer_.momentum != 0) m_ = {device_, gradients_.length(), "the optimizer's state", stream_};
   if (adam) v_ = {device_, gradients_.length(), "the optimizer's state", stream_};
   parameters_.clear();
   gradient_.clear();
@@ -78,7 +79,7 @@ double Trainer::mean(double sum, int64_t rows) const {
 }
 
 bool Trainer::is_plain_sgd() const {
-  return settings_.kind == RS_SGD && settings_.momentum == 0 && settings_.weight_decay == 0;
+  return optimizer_.kind == RS_SGD && optimizer_.momentum == 0 && optimizer_.weight_decay == 0;
 }
 
 LossWeights Trainer::set_loss_weights(const float* target_scale) {
@@ -95,7 +96,7 @@ LossWeights Trainer::set_loss_weights(const float* target_scale) {
 
 void Trainer::reset_optimizer() {
   gpu::StepState fresh;
-  fresh.settings = settings_;
+  fresh.settings = optimizer_;
   state_.copy_from(&fresh, 1);
   if (m_.get()) m_.clear();
   if (v_.get()) v_.clear();
@@ -123,8 +124,8 @@ void Trainer::set_parameters(const float* parameters) {
 
 void Trainer::set_learning_rate(double lr) {
   const DeviceScope scope(device_.ordinal());
-  settings_.lr = lr;
-  check(cudaMemcpyAsync(&state_.get()->settings, &settings_, sizeof settings_, cudaMemcpyHostToDevice, stream_),
+  optimizer_.lr = lr;
+  check(cudaMemcpyAsync(&state_.get()->settings, &optimizer_, sizeof optimizer_, cudaMemcpyHostToDevice, stream_),
         "setting the learning rate", device_.ordinal());
 }
 
@@ -150,7 +151,7 @@ void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
   if (m_.get()) staging_.copy(m_.get(), moments, count, stream_);
   if (v_.get()) staging_.copy(v_.get(), moments + count, count, stream_);
   gpu::StepState restored;
-  restored.settings = settings_;
+  restored.settings = optimizer_;
   restored.steps = state.steps;
   restored.beta1_power = state.beta1_power;
   restored.beta2_power = state.beta2_power;
@@ -185,7 +186,7 @@ void Trainer::enqueue_step(const gpu::Rows& rows, int64_t count, LossWeights wei
 
 // The optimizer's step with the mean over `rows` rows.
 void Trainer::apply(BlockGradients blocks, int64_t rows) {
-  const auto kind = static_cast<rs_optimizer_kind>(settings_.kind);
+  const auto kind = static_cast<rs_optimizer_kind>(optimizer_.kind);
   const float scale = static_cast<float>(mean(1, rows));
   if (blocks.count == 1) {
     gpu::optimizer_step(kind, scale, blocks.all, network_.parameter_count, parameters_.get(), m_.get(), v_.get(), state_.get(),
@@ -481,7 +482,18 @@ void Trainer::begin_fit(double epoch_loss_sum) {
         "starting a fit", device_.ordinal());
 }
 
+// What a fit asks for that only the CPU engine has; null where there is nothing.
+const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
+  if (data.weights.get()) return "sample weights";
+  if (fit.schedule.kind != RS_CONSTANT || fit.schedule.warmup_steps > 0) return "learning-rate schedules";
+  if (fit.lr_scale != 0 && fit.lr_scale != 1) return "reduce-on-plateau";
+  return fit.average.kind != RS_NO_AVERAGE ? "averages of the weights" : nullptr;
+}
+
 rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
+  if (const char* what = beyond_plain(data, fit)) {
+    throw DeviceError(RS_INVALID_ARGUMENT, std::string("the CUDA engine does not have ") + what + "; use device cpu");
+  }
   const DeviceScope scope(device_.ordinal());
   const int64_t batch = std::min(fit.batch, data.rows);
   fit.losses_count = 0;
@@ -520,7 +532,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     const int64_t begun = (fit.row + batch - 1) / batch;
     const int32_t steps = static_cast<int32_t>(std::min(kLaunchSteps, epochs * steps_per_epoch - begun));
     model = {};
-    model.lr = static_cast<float>(settings_.lr);
+    model.lr = static_cast<float>(optimizer_.lr);
     model.loss_weight = weights.first;
     model.seed = fit.seed;
     model.rows = data.rows;

@@ -52,31 +52,41 @@ RS_INLINE vec sigmoid_part(vec z) {
 }
 
 template <rs_activation A>
-RS_INLINE f16 activate(const f16& z) {
+RS_INLINE vec activate_part(vec z) {
   if constexpr (A == RS_RELU) {
-    return each([&](int p) { return vec{} > z.part[p] ? vec{} : z.part[p]; });
+    return vec{} > z ? vec{} : z;
   } else if constexpr (A == RS_TANH) {
-    return each([&](int p) { return tanh_part(z.part[p]); });
+    return tanh_part(z);
   } else if constexpr (A == RS_SIGMOID) {
-    return each([&](int p) { return sigmoid_part(z.part[p]); });
+    return sigmoid_part(z);
   } else {
     return z;
   }
 }
 
+template <rs_activation A>
+RS_INLINE f16 activate(const f16& z) {
+  return each([&](int p) { return activate_part<A>(z.part[p]); });
+}
+
 // gradient * f'(z), told from h = f(z).
 template <rs_activation A>
-RS_INLINE f16 activation_gradient(const f16& gradient, const f16& h) {
+RS_INLINE vec activation_gradient_part(vec gradient, vec h) {
   if constexpr (A == RS_RELU) {
     // Where h is NaN the gradient stays: NaN must not vanish.
-    return each([&](int p) { return h.part[p] <= vec{} ? vec{} : gradient.part[p]; });
+    return h <= vec{} ? vec{} : gradient;
   } else if constexpr (A == RS_TANH) {
-    return gradient * fma(each([&](int p) { return -h.part[p]; }), h, set1(1.0f));
+    return gradient * fma_part(-h, h, set1_part(1.0f));
   } else if constexpr (A == RS_SIGMOID) {
-    return gradient * (h * (set1(1.0f) - h));
+    return gradient * (h * (set1_part(1.0f) - h));
   } else {
     return gradient;
   }
+}
+
+template <rs_activation A>
+RS_INLINE f16 activation_gradient(const f16& gradient, const f16& h) {
+  return each([&](int p) { return activation_gradient_part<A>(gradient.part[p], h.part[p]); });
 }
 
 }  // namespace rs::cpu::RS_ISA

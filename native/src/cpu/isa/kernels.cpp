@@ -3,7 +3,9 @@
 
 #include "cpu/isa/add_blocks.h"
 #include "cpu/isa/batch_path.h"
+#include "cpu/isa/ensemble_path.h"
 #include "cpu/isa/row_path.h"
+#include "cpu/isa/shape_gradient.h"
 #include "cpu/isa/small_network.h"
 #include "cpu/isa/update.h"
 
@@ -69,14 +71,21 @@ static void row_predict(const Pass& pass, const Rows& rows, int64_t count, float
   });
 }
 
+static int64_t lane_workspace_length(const NetworkView& n) { return EnsembleWorkspace(n, nullptr).length; }
+
+static void lane_steps(ModelLanes& lanes, const LaneTile& tile, float* workspace) {
+  with_activation(lanes.network, [&](auto a) { EnsemblePath<decltype(a)::value>::steps(lanes, tile, workspace); });
+}
+
 static const SmallNetwork* small_network(const NetworkView& n) {
   return with_activation(n, [&](auto a) { return small_network_for<decltype(a)::value>(n); });
 }
 
 extern const Kernels kKernels;
 const Kernels kKernels = {
-    RS_TEXT(RS_ISA), &workspace_length, &block_gradient, &block_loss, &block_predict, &row_gradient,
-    &row_loss,       &row_predict,      &small_network,  &add_blocks, &update,
+    RS_TEXT(RS_ISA), &workspace_length, &block_gradient,        &block_loss, &block_predict, &row_gradient, &row_loss,
+    &row_predict,    &find_rows,        &lane_workspace_length, &lane_steps, &small_network, &add_blocks,
+    &shape_gradient, &update,
 };
 
 }  // namespace rs::cpu::RS_ISA

@@ -16,16 +16,34 @@ __attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first,
   if (rows.shuffle) rows.shuffle->map(index, count);
 }
 
+// The rows of the next tile on their way into the cache, some at a time while this one is worked on: all at once they
+// would fill the few buffers for lines that are missing, and hold up everything else.
+struct Ahead {
+  const float* data;
+  int width;
+  const int64_t* index;
+  int count;
+  int share;  // rows at a time
+  int done;
+
+  RS_INLINE void some() { to(count - done < share ? count : done + share); }
+  RS_INLINE void rest() { to(count); }
+  RS_INLINE void to(int end) {
+    for (; done < end; ++done) __builtin_prefetch(data + index[done] * width);
+  }
+};
+
 #if defined(__AVX512F__)
 
 constexpr int kRowGroup = 16;
 
-// At most 16 features of 16 rows: pairs of rows are interleaved, then pairs of pairs, then quarters of
-// registers change places.
-RS_INLINE void transpose(const float* const row[], int features, int stride, float* columns) {
+// At most 16 features of the 16 rows row(0), row(1), ...: pairs of rows are interleaved, then pairs of pairs, then
+// quarters of registers change places.
+template <typename F>
+RS_INLINE void transpose(F row, int features, int stride, float* columns) {
   const __mmask16 mask = static_cast<__mmask16>((1u << features) - 1);
   __m512 r[16], t[16];
-  for (int k = 0; k < 16; ++k) r[k] = _mm512_maskz_loadu_ps(mask, row[k]);
+  for (int k = 0; k < 16; ++k) r[k] = _mm512_maskz_loadu_ps(mask, row(k));
   for (int k = 0; k < 16; k += 2) {
     t[k] = _mm512_unpacklo_ps(r[k], r[k + 1]);
     t[k + 1] = _mm512_unpackhi_ps(r[k], r[k + 1]);
@@ -51,11 +69,10 @@ RS_INLINE void transpose(const float* const row[], int features, int stride, flo
   }
 }
 
-RS_INLINE void transpose_rows(const float* const row[], int width, int stride, float* columns) {
+template <typename F>
+RS_INLINE void transpose_rows(F row, int width, int stride, float* columns) {
   for (int i = 0; i < width; i += 16) {
-    const float* part[kRowGroup];
-    for (int k = 0; k < kRowGroup; ++k) part[k] = row[k] + i;
-    transpose(part, width - i < 16 ? width - i : 16, stride, columns + i * stride);
+    transpose([&](int k) { return row(k) + i; }, width - i < 16 ? width - i : 16, stride, columns + i * stride);
   }
 }
 
@@ -63,9 +80,10 @@ RS_INLINE void transpose_rows(const float* const row[], int width, int stride, f
 
 constexpr int kRowGroup = 4;
 
-RS_INLINE void transpose(const float* const row[], int feature, int stride, float* columns) {
-  __m128 a = _mm_loadu_ps(row[0] + feature), b = _mm_loadu_ps(row[1] + feature);
-  __m128 c = _mm_loadu_ps(row[2] + feature), d = _mm_loadu_ps(row[3] + feature);
+template <typename F>
+RS_INLINE void transpose(F row, int feature, int stride, float* columns) {
+  __m128 a = _mm_loadu_ps(row(0) + feature), b = _mm_loadu_ps(row(1) + feature);
+  __m128 c = _mm_loadu_ps(row(2) + feature), d = _mm_loadu_ps(row(3) + feature);
   _MM_TRANSPOSE4_PS(a, b, c, d);
   float* column = columns + feature * stride;
   _mm_storeu_ps(column, a);
@@ -75,7 +93,8 @@ RS_INLINE void transpose(const float* const row[], int feature, int stride, floa
 }
 
 // At least 4 features of 4 rows. The last four end with the row: reading past it could leave the dataset.
-RS_INLINE void transpose_rows(const float* const row[], int width, int stride, float* columns) {
+template <typename F>
+RS_INLINE void transpose_rows(F row, int width, int stride, float* columns) {
   int i = 0;
   for (; i + 4 <= width; i += 4) transpose(row, i, stride, columns);
   if (i < width) transpose(row, width - 4, stride, columns);
@@ -96,9 +115,12 @@ inline void load_columns(
   if (width == 1 && in_order) return copy_column(data + index[0], count, columns);
   int s = 0;
   for (; width >= 4 && s + kRowGroup <= count; s += kRowGroup) {
-    const float* row[kRowGroup];
-    for (int k = 0; k < kRowGroup; ++k) row[k] = data + index[s + k] * width;
-    transpose_rows(row, width, stride, columns + s);
+    if (in_order) {
+      const float* first = data + index[s] * width;
+      transpose_rows([&](int k) { return first + static_cast<int64_t>(k) * width; }, width, stride, columns + s);
+    } else {
+      transpose_rows([&](int k) { return data + index[s + k] * width; }, width, stride, columns + s);
+    }
   }
   for (int i = 0; i < width; ++i) {
     float* column = columns + i * stride;

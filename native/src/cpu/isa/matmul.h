@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cpu/isa/activation.h"
+#include "cpu/isa/load_rows.h"
 #include "cpu/isa/simd.h"
 
 namespace rs::cpu::RS_ISA {
@@ -12,10 +13,13 @@ namespace rs::cpu::RS_ISA {
 // Tile shapes that fill the registers: units by vectors of rows, and gradients by gradients.
 #if defined(__AVX512F__)
 constexpr int kUnits = 4, kVectors = 4, kSoloVectors = 8, kTileOut = 4, kTileIn = 5, kSoloTileIn = 10;
+constexpr bool kBiasBesideWeights = true;  // there are registers left for its sums
 #elif defined(__AVX2__)
 constexpr int kUnits = 4, kVectors = 1, kSoloVectors = 4, kTileOut = 2, kTileIn = 3, kSoloTileIn = 5;
+constexpr bool kBiasBesideWeights = false;
 #else
 constexpr int kUnits = 2, kVectors = 1, kSoloVectors = 2, kTileOut = 1, kTileIn = 3, kSoloTileIn = 3;
+constexpr bool kBiasBesideWeights = false;
 #endif
 
 template <int N>
@@ -63,9 +67,11 @@ RS_INLINE void forward_tile(const float* weight, const float* bias, int in, cons
 
 // weight [out, in], bias [out], a [in][rows], h [out][rows]
 template <rs_activation A>
-void forward(const float* weight, const float* bias, int in, int out, const float* a, int stride, int rows, float* h) {
+void forward(
+    const float* weight, const float* bias, int in, int out, const float* a, int stride, int rows, Ahead& ahead, float* h) {
   int j = 0;
   for_row_vectors<kVectors>(rows, [&](auto vectors, int s) {
+    ahead.some();
     for (j = 0; j + kUnits <= out; j += kUnits) {
       forward_tile<A, kUnits, decltype(vectors)::value>(
           weight + static_cast<int64_t>(j) * in, bias + j, in, a + s, stride, h + j * stride + s);
@@ -74,6 +80,7 @@ void forward(const float* weight, const float* bias, int in, int out, const floa
   // A single unit needs more vectors to hide the latency of its chain.
   for (j = out / kUnits * kUnits; j < out; ++j) {
     for_row_vectors<kSoloVectors>(rows, [&](auto vectors, int s) {
+      ahead.some();
       forward_tile<A, 1, decltype(vectors)::value>(
           weight + static_cast<int64_t>(j) * in, bias + j, in, a + s, stride, h + j * stride + s);
     });
@@ -107,8 +114,9 @@ RS_INLINE void backward_inputs_tile(
 
 // weight [out, in], dz [out][rows], a = f(z) [in][rows], replaced by its own dz
 template <rs_activation A>
-void backward_inputs(const float* weight, int in, int out, const float* dz, int stride, int rows, float* a) {
+void backward_inputs(const float* weight, int in, int out, const float* dz, int stride, int rows, Ahead& ahead, float* a) {
   for_row_vectors<kVectors>(rows, [&](auto vectors, int s) {
+    ahead.some();
     constexpr int V = decltype(vectors)::value;
     int i = 0;
     for (; i + kUnits <= in; i += kUnits) {
@@ -133,20 +141,26 @@ struct Lanes {
 
 struct Totals {
   float* sums;  // [parameter]
+
   RS_INLINE f16 start(int64_t) const { return zero(); }
   RS_INLINE void finish(int64_t parameter, const f16& lanes) const { sums[parameter] += sum(lanes); }
 };
 
-template <int O, int I, typename Sums>
+// With the bias, or without.
+template <int O, int I, bool Bias, typename Sums>
 RS_INLINE void backward_weights_tile(
-    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, Sums sums) {
-  f16 g[O][I];
+    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, int64_t bias, Sums sums) {
+  f16 g[O][I], b[O];
   for (int o = 0; o < O; ++o) {
     for (int i = 0; i < I; ++i) g[o][i] = sums.start(parameter + static_cast<int64_t>(o) * in + i);
+    if constexpr (Bias) b[o] = sums.start(bias + o);
   }
   for (int s = 0; s < rows; s += kLanes) {
     f16 d[O];
-    for (int o = 0; o < O; ++o) d[o] = load(dz + o * stride + s);
+    for (int o = 0; o < O; ++o) {
+      d[o] = load(dz + o * stride + s);
+      if constexpr (Bias) b[o] = b[o] + d[o];
+    }
     for (int i = 0; i < I; ++i) {
       const f16 x = load(a + i * stride + s);
       for (int o = 0; o < O; ++o) g[o][i] = fma(d[o], x, g[o][i]);
@@ -154,6 +168,7 @@ RS_INLINE void backward_weights_tile(
   }
   for (int o = 0; o < O; ++o) {
     for (int i = 0; i < I; ++i) sums.finish(parameter + static_cast<int64_t>(o) * in + i, g[o][i]);
+    if constexpr (Bias) sums.finish(bias + o, b[o]);
   }
 }
 
@@ -168,14 +183,19 @@ RS_INLINE void backward_bias_tile(const float* dz, int stride, int rows, int64_t
   for (int o = 0; o < O; ++o) sums.finish(parameter + o, g[o]);
 }
 
-// O units against all inputs, in tiles of at most I that are as even as can be.
+// O units against all inputs, in tiles of at most I that are as even as can be. The bias goes with the first.
 template <int O, int I, typename Sums>
 RS_INLINE void backward_weights_units(
-    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, Sums sums) {
+    const float* dz, const float* a, int in, int stride, int rows, int64_t parameter, int64_t bias, Sums sums) {
   for (int tiles = (in + I - 1) / I, i = 0; tiles > 0; --tiles) {
     const int width = (in - i + tiles - 1) / tiles;
     with_size<I>(width, [&](auto size) {
-      backward_weights_tile<O, decltype(size)::value>(dz, a + i * stride, in, stride, rows, parameter + i, sums);
+      constexpr int N = decltype(size)::value;
+      if (kBiasBesideWeights && i == 0) {
+        backward_weights_tile<O, N, kBiasBesideWeights>(dz, a, in, stride, rows, parameter, bias, sums);
+      } else {
+        backward_weights_tile<O, N, false>(dz, a + i * stride, in, stride, rows, parameter + i, bias, sums);
+      }
     });
     i += width;
   }
@@ -185,18 +205,22 @@ RS_INLINE void backward_weights_units(
 template <typename Sums>
 void backward_weights(
     const float* dz, const float* a, int in, int out, int stride, int rows, int64_t weight, int64_t bias,
-    Sums sums) {
+    Ahead& ahead, Sums sums) {
   int j = 0;
   for (; j + kTileOut <= out; j += kTileOut) {
+    ahead.some();
     backward_weights_units<kTileOut, kTileIn>(
-        dz + j * stride, a, in, stride, rows, weight + static_cast<int64_t>(j) * in, sums);
+        dz + j * stride, a, in, stride, rows, weight + static_cast<int64_t>(j) * in, bias + j, sums);
   }
   for (; j < out; ++j) {
+    ahead.some();
     backward_weights_units<1, kSoloTileIn>(
-        dz + j * stride, a, in, stride, rows, weight + static_cast<int64_t>(j) * in, sums);
+        dz + j * stride, a, in, stride, rows, weight + static_cast<int64_t>(j) * in, bias + j, sums);
   }
-  for (j = 0; j + kUnits <= out; j += kUnits) backward_bias_tile<kUnits>(dz + j * stride, stride, rows, bias + j, sums);
-  for (; j < out; ++j) backward_bias_tile<1>(dz + j * stride, stride, rows, bias + j, sums);
+  if constexpr (!kBiasBesideWeights) {
+    for (j = 0; j + kUnits <= out; j += kUnits) backward_bias_tile<kUnits>(dz + j * stride, stride, rows, bias + j, sums);
+    for (; j < out; ++j) backward_bias_tile<1>(dz + j * stride, stride, rows, bias + j, sums);
+  }
 }
 
 }  // namespace rs::cpu::RS_ISA

@@ -5,7 +5,9 @@
 #pragma once
 
 #include "cpu/isa/activation.h"
+#include "cpu/isa/dropout.h"
 #include "cpu/isa/load_rows.h"
+#include "cpu/isa/loss.h"
 #include "cpu/isa/simd.h"
 #include "cpu/kernels.h"
 
@@ -46,6 +48,11 @@ struct RowWorkspace {
   float* activations;  // of every layer, one after the other, each padded to whole vectors
   float* dz;           // [widest], padded
   float* previous_dz;  // [widest], padded
+  float* outputs;      // as the losses take them (loss.h): [outputs][16]
+  float* targets;      // [outputs][16]
+  float* loss;         // [outputs][16]
+  float* undropped;    // hidden units' activations before dropout, as they lie in `activations`
+  float* kept;         // what dropout multiplied them by, likewise
   int64_t length;
 
   RowWorkspace(const NetworkView& n, float* memory) : activations(memory) {
@@ -53,7 +60,13 @@ struct RowWorkspace {
     for (int l = 0; l < n.count; ++l) units += padded_width(n.layers[l].out);
     dz = activations + units;
     previous_dz = dz + padded_width(n.widest);
-    length = previous_dz + padded_width(n.widest) - memory;
+    const int64_t columns = static_cast<int64_t>(n.layers[n.count - 1].out) * kLanes;
+    outputs = previous_dz + padded_width(n.widest);
+    targets = outputs + columns;
+    loss = targets + columns;
+    undropped = loss + columns;
+    kept = undropped + (n.dropout ? units : 0);
+    length = kept + (n.dropout ? units : 0) - memory;
   }
 };
 
@@ -68,11 +81,25 @@ struct RowPath {
     for_vectors(layer.out, [&](int j, int lanes) { store_some(h + j, lanes, activate<B>(load_some(h + j, lanes))); });
   }
 
-  // Returns the outputs.
-  static float* forward_row(const Pass& pass, const float* x, RowWorkspace& w) {
+  static void drop(const Dropout& dropout, int64_t group, int64_t row, int units, float* h, RowWorkspace& w) {
+    float* kept = w.kept + (h - w.activations);
+    float* undropped = w.undropped + (h - w.activations);
+    for (int j = 0; j < units; j += 4, ++group) {
+      dropout_factors_of_row(dropout, group, row, units - j < 4 ? units - j : 4, kept + j);
+    }
+    for_vectors(units, [&](int j, int lanes) {
+      const f16 a = load_some(h + j, lanes);
+      store_some(undropped + j, lanes, a);
+      store_some(h + j, lanes, a * load_some(kept + j, lanes));
+    });
+  }
+
+  // Returns the outputs. `row` is the row's number in the batch.
+  static float* forward_row(const Pass& pass, const float* x, int64_t row, RowWorkspace& w) {
     const NetworkView& n = pass.network;
     const float* a = x;
     float* h = w.activations;
+    int64_t group = 0;  // of the layer's first units, for dropout
     for (int l = 0;; ++l) {
       const Layer& layer = n.layers[l];
       if (l + 1 == n.count) {
@@ -80,12 +107,37 @@ struct RowPath {
         return h;
       }
       forward_layer<A>(pass, layer, a, h);
+      if (pass.dropout) {
+        drop(*pass.dropout, group, row, layer.out, h, w);
+        group += dropout_groups(layer.out);
+      }
       a = h;
       h += padded_width(layer.out);
     }
   }
 
-  static float errors(const Pass& pass, const float* outputs, const float* y, int width, float* dz) {
+  // As a tile of one row: the other lanes are not looked at.
+  static float losses(const Pass& pass, const float* outputs, const float* y, float weight, int width, RowWorkspace& w) {
+    const int targets = target_width(pass.loss.kind, width);
+    alignas(64) float weights[kLanes] = {weight};
+    for (int o = 0; o < width; ++o) {
+      store(w.outputs + o * kLanes, set1(outputs[o]));
+      store(w.loss + o * kLanes, zero());
+    }
+    for (int o = 0; o < targets; ++o) store(w.targets + o * kLanes, set1(y[o]));
+    tile_losses(pass.loss, w.outputs, w.targets, pass.sample_weights ? weights : nullptr, width, 1, kLanes, w.loss);
+    float loss = 0;
+    for (int o = 0; o < width; ++o) {
+      loss += pass.loss_weights[o] * w.loss[o * kLanes];
+      w.dz[o] = w.outputs[o * kLanes];
+    }
+    return loss;
+  }
+
+  // The weighted loss; w.dz receives the derivatives by the outputs.
+  static float errors(const Pass& pass, const float* outputs, const float* y, float weight, int width, RowWorkspace& w) {
+    if (!is_plain_mse(pass)) return losses(pass, outputs, y, weight, width, w);
+    float* dz = w.dz;
     float loss = 0;
     for (int o = 0; o < width; ++o) {
       const float e = outputs[o] - y[o];
@@ -104,14 +156,21 @@ struct RowPath {
     });
   }
 
-  static void backward_inputs(const Pass& pass, const Layer& layer, const float* dz, const float* a, float* da) {
+  static void backward_inputs(
+      const Pass& pass, const Layer& layer, const float* dz, const float* a, float* da, const RowWorkspace& w) {
     const float* weight = pass.parameters + layer.weight;
     for_vectors(layer.in, [&](int i, int lanes) {
       f16 total = set1(dz[0]) * load_some(weight + i, lanes);
       for (int j = 1; j < layer.out; ++j) {
         total = fma(set1(dz[j]), load_some(weight + static_cast<int64_t>(j) * layer.in + i, lanes), total);
       }
-      store_some(da + i, lanes, activation_gradient<A>(total, load_some(a + i, lanes)));
+      if (pass.dropout) {
+        const int64_t place = a + i - w.activations;
+        total = activation_gradient<A>(total * load_some(w.kept + place, lanes), load_some(w.undropped + place, lanes));
+      } else {
+        total = activation_gradient<A>(total, load_some(a + i, lanes));
+      }
+      store_some(da + i, lanes, total);
     });
   }
 
@@ -127,7 +186,7 @@ struct RowPath {
         *bias = start ? w.dz[j] : *bias + w.dz[j];
       }
       if (l > 0) {
-        backward_inputs(pass, layer, w.dz, a, w.previous_dz);
+        backward_inputs(pass, layer, w.dz, a, w.previous_dz, w);
         float* other = w.dz;
         w.dz = w.previous_dz;
         w.previous_dz = other;
@@ -136,34 +195,39 @@ struct RowPath {
     }
   }
 
+  // f(number of the row, x, y, weight)
   template <typename F>
   static void for_rows(const Pass& pass, const Rows& rows, int64_t count, F f) {
-    const int64_t in = pass.network.layers[0].in, out = pass.network.layers[pass.network.count - 1].out;
+    const int64_t in = pass.network.layers[0].in;
+    const int64_t out = target_width(pass.loss.kind, pass.network.layers[pass.network.count - 1].out);
     for (int64_t r = 0; r < count; ++r) {
       int64_t index;
       find_rows(rows, r, 1, &index);
-      f(r, rows.x + index * in, rows.y + index * out);
+      f(r, rows.x + index * in, rows.y + index * out, pass.sample_weights ? pass.sample_weights[index] : 0.0f);
     }
   }
 
   static void gradient(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* gradient) {
     RowWorkspace w(pass.network, workspace);
     const int width = pass.network.layers[pass.network.count - 1].out;
-    float loss = 0;
-    for_rows(pass, rows, count, [&](int64_t r, const float* x, const float* y) {
-      float* outputs = forward_row(pass, x, w);
-      loss += errors(pass, outputs, y, width, w.dz);
+    const int64_t in_batch = pass.dropout ? rows.first - pass.dropout->first : 0;
+    float loss = 0, weights = 0;
+    for_rows(pass, rows, count, [&](int64_t r, const float* x, const float* y, float weight) {
+      float* outputs = forward_row(pass, x, in_batch + r, w);
+      loss += errors(pass, outputs, y, weight, width, w);
+      weights += weight;
       backward_row(pass, x, outputs, r == 0, w, gradient);
     });
     gradient[pass.network.parameter_count] = loss;
+    gradient[pass.network.parameter_count + 1] = weights;
   }
 
   static double loss(const Pass& pass, const Rows& rows, int64_t count, float* workspace) {
     RowWorkspace w(pass.network, workspace);
     const int width = pass.network.layers[pass.network.count - 1].out;
     double loss = 0;
-    for_rows(pass, rows, count, [&](int64_t, const float* x, const float* y) {
-      loss += errors(pass, forward_row(pass, x, w), y, width, w.dz);
+    for_rows(pass, rows, count, [&](int64_t r, const float* x, const float* y, float weight) {
+      loss += errors(pass, forward_row(pass, x, r, w), y, weight, width, w);
     });
     return loss;
   }
@@ -171,8 +235,8 @@ struct RowPath {
   static void predict(const Pass& pass, const Rows& rows, int64_t count, float* workspace, float* y) {
     RowWorkspace w(pass.network, workspace);
     const int width = pass.network.layers[pass.network.count - 1].out;
-    for_rows(pass, rows, count, [&](int64_t r, const float* x, const float*) {
-      const float* outputs = forward_row(pass, x, w);
+    for_rows(pass, rows, count, [&](int64_t r, const float* x, const float*, float) {
+      const float* outputs = forward_row(pass, x, r, w);
       for (int o = 0; o < width; ++o) y[r * width + o] = outputs[o];
     });
   }

@@ -1,5 +1,5 @@
 // Small networks with one hidden layer and one output, row after row: forward, and whole steps of plain
-// SGD at batch 1 in one loop with the weights in registers, vectors across hidden units.
+// SGD, at batch 1 many in one loop with the weights in registers, vectors across hidden units.
 //
 // Each operation, and the order of additions, is that of the row path followed by the update, so the
 // bits are the same.
@@ -11,7 +11,6 @@
 #include "cpu/kernels.h"
 
 namespace rs::cpu::RS_ISA {
-
 
 // The same pointer, but what it points to is loaded anew: kept from its last use, the inputs would push
 // weights out of the registers.
@@ -104,6 +103,42 @@ struct Registers {
     bias2 = fma(-lr, d, bias2);
     return loss;
   }
+
+  // In the place of the weights: the sums of their gradients over rows, of which this is one more, or the first.
+  // Returns its loss.
+  template <bool First>
+  RS_INLINE float add_gradient(const Registers& network, const float* x, float y, float loss_weight) {
+    f16 h[V];
+    const float e = network.forward(x, h) - y;
+    const float d = e + e;
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
+      const f16 dz = activation_gradient<A>(set1(d) * network.weight2[v], h[v]);
+      weight2[v] = First ? set1(d) * h[v] : fma(set1(d), h[v], weight2[v]);
+      bias1[v] = First ? dz : bias1[v] + dz;
+      const float* inputs = read_again(x);
+      unrolled<Inputs>([&](auto i_) {
+        constexpr int i = decltype(i_)::value;
+        weight1[v][i] = First ? dz * set1(inputs[i]) : fma(dz, set1(inputs[i]), weight1[v][i]);
+      });
+    });
+    bias2 = First ? d : bias2 + d;
+    return loss_weight * (e * e);
+  }
+
+  RS_INLINE void descend(const Registers& gradient, float lr, float scale) {
+    const f16 descent = set1(-lr), mean = set1(scale);
+    unrolled<V>([&](auto v_) {
+      constexpr int v = decltype(v_)::value;
+      weight2[v] = fma(descent, gradient.weight2[v] * mean, weight2[v]);
+      bias1[v] = fma(descent, gradient.bias1[v] * mean, bias1[v]);
+      unrolled<Inputs>([&](auto i_) {
+        constexpr int i = decltype(i_)::value;
+        weight1[v][i] = fma(descent, gradient.weight1[v][i] * mean, weight1[v][i]);
+      });
+    });
+    bias2 = fma(-lr, gradient.bias2 * scale, bias2);
+  }
 };
 
 template <int Inputs, int V, rs_activation A>
@@ -176,7 +211,22 @@ struct SmallNetworkOf {
     return count;
   }
 
-  static constexpr SmallNetwork kTable = {kLength, &pack, &unpack, &predict, &train};
+  static float train_batch(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight) {
+    Registers<Inputs, V, A> network, gradient;
+    network.load_from(packed);
+    int64_t index[kTileRows];
+    find_rows(rows, 0, static_cast<int>(count), index);
+    float loss = gradient.template add_gradient<true>(network, rows.x + index[0] * Inputs, rows.y[index[0]], loss_weight);
+    for (int64_t r = 1; r < count; ++r) {
+      loss += gradient.template add_gradient<false>(network, rows.x + index[r] * Inputs, rows.y[index[r]], loss_weight);
+    }
+    if (!(loss < __builtin_inff())) return loss;
+    network.descend(gradient, lr, static_cast<float>(1 / static_cast<double>(count)));
+    network.store_to(packed);
+    return loss;
+  }
+
+  static constexpr SmallNetwork kTable = {kLength, &pack, &unpack, &predict, &train, &train_batch};
 };
 
 // The shapes there are: these numbers of inputs, up to 32 hidden units, every activation.

@@ -8,11 +8,17 @@ import io.ringstep.internal.NativeHandle;
 import io.ringstep.internal.files.Table;
 import io.ringstep.internal.files.TableReader;
 import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 
 /**
  * Rows of inputs and targets, float32, held off the Java heap until {@link #close()}. The rows do
@@ -28,17 +34,22 @@ public final class Dataset implements AutoCloseable {
   private final int outputs;
   private final List<String> inputNames;
   private final List<String> targetNames;
+  private final List<String> classNames;
   private final Standardizer standardizer;
+  private final boolean weighted;
 
+  /** @param weights [rows], or null */
   private Dataset(
-      FloatBuffer x, FloatBuffer y, int inputs, int outputs,
-      List<String> inputNames, List<String> targetNames, Standardizer standardizer) {
+      FloatBuffer x, FloatBuffer y, FloatBuffer weights, int inputs, int outputs,
+      List<String> inputNames, List<String> targetNames, List<String> classNames, Standardizer standardizer) {
     this.inputs = inputs;
     this.outputs = outputs;
     this.rows = rowsOf(x, y, inputs, outputs);
     this.inputNames = List.copyOf(inputNames);
     this.targetNames = List.copyOf(targetNames);
+    this.classNames = List.copyOf(classNames);
     this.standardizer = standardizer;
+    this.weighted = weights != null;
     Native.require();
     rs_dataset created = new rs_dataset();
     Native.check(Engine.rs_dataset_create(rows, inputs, outputs, created));
@@ -50,6 +61,9 @@ public final class Dataset implements AutoCloseable {
           ownY.put(y.duplicate());
           return null;
         });
+    if (weighted) {
+      weights(created).put(weights.duplicate());
+    }
   }
 
   /**
@@ -72,7 +86,7 @@ public final class Dataset implements AutoCloseable {
     rowsOf(x, y, inputs, outputs);
     requireFinite("x", x, inputs);
     requireFinite("y", y, outputs);
-    return new Dataset(x, y, inputs, outputs, List.of(), List.of(), null);
+    return new Dataset(x, y, null, inputs, outputs, List.of(), List.of(), List.of(), null);
   }
 
   /**
@@ -99,9 +113,194 @@ public final class Dataset implements AutoCloseable {
     return of(TableReader.readTraining(file, targets, targets.size()));
   }
 
-  private static Dataset of(Table table) {
+  static Dataset of(Table table) {
     return new Dataset(
-        table.x(), table.y(), table.inputs(), table.outputs(), table.xNames(), table.yNames(), null);
+        table.x(), table.y(), table.weights(), table.inputs(), table.outputs(), table.xNames(), table.yNames(),
+        table.classNames(), null);
+  }
+
+  /**
+   * Reads a file as {@link Columns} says.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static Dataset read(Path file, Columns columns) {
+    return of(
+        TableReader.readTraining(
+            file, columns.targets, columns.outputs, columns.weights, columns.classes, columns.classNames));
+  }
+
+  /**
+   * What the columns of a file are for. Immutable: {@code Columns.targets(List.of("price")).weights("n")}.
+   */
+  public static final class Columns {
+    private final List<String> targets;
+    private final int outputs;
+    private final String weights;
+    private final boolean classes;
+    private final List<String> classNames;
+
+    private Columns(List<String> targets, int outputs, String weights, boolean classes, List<String> classNames) {
+      this.targets = targets;
+      this.outputs = outputs;
+      this.weights = weights;
+      this.classes = classes;
+      this.classNames = classNames;
+    }
+
+    /** The columns of these names are the targets, in this order; of CSV alone. */
+    public static Columns targets(List<String> names) {
+      if (names.isEmpty()) {
+        throw new IllegalArgumentException("targets must name at least one column");
+      }
+      return new Columns(List.copyOf(names), names.size(), null, false, List.of());
+    }
+
+    /** The last {@code count} columns are the targets. */
+    public static Columns lastTargets(int count) {
+      if (count < 1) {
+        throw new IllegalArgumentException("there must be at least 1 target, but count is " + count);
+      }
+      return new Columns(List.of(), count, null, false, List.of());
+    }
+
+    /** The same with sample weights from the CSV column, or the array, of this name: finite, at least 0. */
+    public Columns weights(String name) {
+      return new Columns(targets, outputs, name, classes, classNames);
+    }
+
+    /**
+     * The same with one target that is a class, for {@link Loss#CROSS_ENTROPY}. In a CSV file each different text of its
+     * column is one: numbered from 0 on in the order of {@code names}, or where that is empty by value if all are numbers,
+     * else by alphabet. In other files they are the numbers themselves.
+     *
+     * @param names as {@link Dataset#classNames()} of other rows has them, or empty
+     */
+    public Columns classes(List<String> names) {
+      if (outputs != 1) {
+        throw new IllegalArgumentException("classes are one column, but " + outputs + " are targets");
+      }
+      return new Columns(targets, outputs, weights, true, List.copyOf(names));
+    }
+  }
+
+  /**
+   * A copy whose rows count differently: every mean loss becomes Σ wᵢ·ℓᵢ / Σ wᵢ, over nothing but weights of 0 it is 0.
+   * This dataset stays open.
+   *
+   * @param weights one a row, finite, at least 0
+   */
+  public Dataset weighted(float[] weights) {
+    if (weights.length != rows) {
+      throw new IllegalArgumentException(weights.length + " weights for " + rows + " rows");
+    }
+    for (int i = 0; i < weights.length; i++) {
+      if (!(weights[i] >= 0 && Float.isFinite(weights[i]))) {
+        throw new IllegalArgumentException(
+            "weight " + i + " is " + weights[i] + "; every weight must be finite and at least 0");
+      }
+    }
+    return read((x, y) -> copy(x, y, FloatBuffer.wrap(weights), standardizer));
+  }
+
+  /** Whether rows have weights of their own. */
+  public boolean isWeighted() {
+    return weighted;
+  }
+
+  /**
+   * Divides the rows by chance, the same on every machine. This dataset stays open.
+   *
+   * @param validation share of the rows to validate with, above 0 and below 1; both parts get at least one row
+   */
+  public Split split(double validation, long seed) {
+    if (!(validation > 0 && validation < 1)) {
+      throw new IllegalArgumentException("the share must be above 0 and below 1, but is " + validation);
+    }
+    requireRows(2);
+    long count = Math.max(1, Math.min(rows - 1, Math.round(validation * rows)));
+    return divide(order(seed), 0, (int) count);
+  }
+
+  /**
+   * One of {@code count} ways to divide the rows by chance, for cross-validation: every row validates in just one of them,
+   * whose sizes differ by one row at most. The same on every machine. This dataset stays open.
+   *
+   * @param fold from 0 to count − 1
+   * @param count from 2 to the number of rows
+   */
+  public Split fold(int fold, int count, long seed) {
+    if (count < 2 || fold < 0 || fold >= count) {
+      throw new IllegalArgumentException("there is no fold " + fold + " of " + count + "; there must be at least 2");
+    }
+    requireRows(count);
+    return divide(order(seed), (int) (rows * fold / count), (int) (rows * (fold + 1) / count));
+  }
+
+  private void requireRows(int least) {
+    if (rows < least) {
+      throw new IllegalArgumentException("there are " + rows + " rows, too few to divide into " + least + " parts");
+    }
+  }
+
+  /** A random order of the rows that no epoch has. */
+  private long[] order(long seed) {
+    long[] order = new long[Math.toIntExact(rows)];
+    Native.check(Engine.rs_shuffle_order(seed, Long.MAX_VALUE, rows, order));
+    return order;
+  }
+
+  private Split divide(long[] order, int from, int to) {
+    long[] validation = Arrays.copyOfRange(order, from, to);
+    long[] training = new long[order.length - validation.length];
+    System.arraycopy(order, 0, training, 0, from);
+    System.arraycopy(order, to, training, from, order.length - to);
+    // In their own order: what is left of the file should look like it.
+    Arrays.sort(training);
+    Arrays.sort(validation);
+    Dataset first = pick(training);
+    try {
+      return new Split(first, pick(validation));
+    } catch (RuntimeException | Error e) {
+      first.close();
+      throw e;
+    }
+  }
+
+  private Dataset pick(long[] chosen) {
+    FloatBuffer weights = weighted ? weights(acquire()).asReadOnlyBuffer() : null;
+    try {
+      return read(
+          (x, y) -> copy(take(x, inputs, chosen), take(y, outputs, chosen), take(weights, 1, chosen), standardizer));
+    } finally {
+      if (weighted) {
+        release();
+      }
+    }
+  }
+
+  private static FloatBuffer take(FloatBuffer values, int width, long[] chosen) {
+    if (values == null) {
+      return null;
+    }
+    FloatBuffer taken =
+        ByteBuffer.allocateDirect(Math.multiplyExact(chosen.length, width * Float.BYTES))
+            .order(ByteOrder.nativeOrder())
+            .asFloatBuffer();
+    for (long row : chosen) {
+      taken.put(values.slice((int) row * width, width));
+    }
+    return taken.flip();
+  }
+
+  private Dataset copy(FloatBuffer x, FloatBuffer y, FloatBuffer weights, Standardizer standardizer) {
+    return new Dataset(x, y, weights, inputs, outputs, inputNames, targetNames, classNames, standardizer);
+  }
+
+  private FloatBuffer weights(rs_dataset dataset) {
+    FloatPointer weights = new FloatPointer((Pointer) null);
+    Native.check(Engine.rs_dataset_weights(dataset, weights));
+    return weights.capacity(rows).asBuffer();
   }
 
   /**
@@ -124,7 +323,8 @@ public final class Dataset implements AutoCloseable {
     }
     return read(
         (x, y) -> {
-          Dataset copy = new Dataset(x, y, inputs, outputs, inputNames, targetNames, standardizer);
+          FloatBuffer weights = weighted ? weights(handle.get()) : null;
+          Dataset copy = copy(x, y, weights, standardizer);
           copy.buffers(
               copy.handle.acquire(),
               (ownX, ownY) -> {
@@ -133,6 +333,27 @@ public final class Dataset implements AutoCloseable {
                 return null;
               });
           copy.handle.release();
+          return copy;
+        });
+  }
+
+  /** A copy with these of the rows, in this order. */
+  Dataset inOrder(long[] order) {
+    return pick(order);
+  }
+
+  /** A copy whose rows {@code change} may change, and which then counts as standardized by {@code standardizer}. */
+  Dataset changed(BiConsumer<FloatBuffer, FloatBuffer> change, Standardizer standardizer) {
+    return read(
+        (x, y) -> {
+          Dataset copy = copy(x, y, null, standardizer);
+          copy.buffers(
+              copy.acquire(),
+              (ownX, ownY) -> {
+                change.accept(ownX, ownY);
+                return null;
+              });
+          copy.release();
           return copy;
         });
   }
@@ -160,6 +381,11 @@ public final class Dataset implements AutoCloseable {
   /** Names of the targets; empty where the source had none. */
   public List<String> targetNames() {
     return targetNames;
+  }
+
+  /** Names of the classes that the targets number; empty where they are numbers of their own. */
+  public List<String> classNames() {
+    return classNames;
   }
 
   /** A copy of x, [rows, inputs], row-major: standardized, where the dataset is. */

@@ -24,6 +24,7 @@ final class FitLoop {
   private final Dataset data;
   private final Fit fit;
   private final BooleanSupplier cancelled;
+  private final EpochMonitor monitor;
   private final long stepsBefore;
   private final Checkpointing checkpoints;
   private final boolean together;
@@ -31,18 +32,20 @@ final class FitLoop {
   private int epochs;
   private long steps;
   private long lastReport;
+  private boolean stoppedEarly;
 
   /**
    * @param checkpoints how to write and to resume them
    * @param together whether other ranks train too, so that an early end must be agreed upon
    */
   FitLoop(
-      rs_trainer trainer, Dataset data, Fit fit, BooleanSupplier cancelled, long stepsBefore, Checkpointing checkpoints,
-      boolean together) {
+      rs_trainer trainer, Dataset data, Fit fit, EpochMonitor monitor, BooleanSupplier cancelled, long stepsBefore,
+      Checkpointing checkpoints, boolean together) {
     this.together = together;
     this.trainer = trainer;
     this.data = data;
     this.fit = fit;
+    this.monitor = monitor;
     this.cancelled = cancelled;
     this.stepsBefore = stepsBefore;
     this.checkpoints = checkpoints;
@@ -56,11 +59,12 @@ final class FitLoop {
 
   FitResult run() {
     long lossesAt = Loader.sizeof(rs_fit.class);
-    long scaleAt = lossesAt + (long) losses.length * Double.BYTES;
+    int capacity = monitor.isNeeded() ? 1 : losses.length;
+    long scaleAt = lossesAt + (long) capacity * Double.BYTES;
     Pointer memory = Native.allocate(scaleAt + (long) data.outputs() * Float.BYTES);
     try {
       return run(
-          new rs_fit(memory),
+          new rs_fit(memory).losses_capacity(capacity),
           new DoublePointer(memory.getPointer(lossesAt)),
           new FloatPointer(memory.getPointer(scaleAt)));
     } finally {
@@ -77,6 +81,7 @@ final class FitLoop {
     }
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.seconds(SLICE_SECONDS).losses(sliceLosses);
+    settings(fit, state);
     int lossesPerSlice = losses.length;
     Engine.rs_trainer_stop(trainer, 0);
     checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
@@ -84,7 +89,7 @@ final class FitLoop {
     rs_dataset rows = data.acquire();
     try (checkpoints) {
       boolean stopped = false;
-      while (state.done() == 0 && !stopped) {
+      while (state.done() == 0 && !stoppedEarly && !stopped) {
         state.losses_capacity(Math.min(lossesPerSlice, checkpoints.epochsToNext(epochs)));
         slice(rows, state, sliceLosses);
         report(state);
@@ -93,13 +98,30 @@ final class FitLoop {
           checkpoints.write(trainer, position(state));
         }
       }
+      monitor.finish();
     } finally {
       data.release();
     }
     long samples = state.epoch() * data.rows() + state.row() - samplesBefore;
     return new FitResult(
-        steps, Arrays.copyOf(losses, epochs), state.done() == 0, samples,
-        Duration.ofNanos(System.nanoTime() - start));
+        steps, Arrays.copyOf(losses, epochs), state.done() == 0 && !stoppedEarly, samples,
+        Duration.ofNanos(System.nanoTime() - start), monitor.validationLosses(), monitor.bestEpoch(), stoppedEarly);
+  }
+
+  /** What the engine is told of schedules and averages. */
+  static void settings(Fit fit, rs_fit state) {
+    Schedule schedule = fit.schedule();
+    // The engine knows no plateau: there the rate is constant but for lr_scale.
+    int kind = schedule.kind() == Schedule.Kind.PLATEAU ? Engine.RS_CONSTANT : schedule.kind().ordinal();
+    state
+        .schedule()
+        .kind(kind)
+        .step_epochs(schedule.epochs())
+        .gamma(schedule.factor())
+        .min_lr(schedule.minLearningRate())
+        .warmup_steps(schedule.warmupSteps())
+        .warmup_start(schedule.warmupStart());
+    state.average().kind(fit.average().ordinal()).ema_decay(fit.decay()).swa_start(fit.averageStart());
   }
 
   private boolean isStopped(rs_fit state) {
@@ -146,12 +168,15 @@ final class FitLoop {
     }
     sliceLosses.get(losses, epochs, count);
     epochs += count;
+    if (count > 0 && monitor.isNeeded()) {
+      stoppedEarly = monitor.epochEnded(losses[epochs - 1], state);
+    }
   }
 
   /** Fits of little data end many slices a second by the number of their epochs. */
   private void report(rs_fit state) {
     long now = System.nanoTime();
-    if (state.done() == 0 && now - lastReport < REPORT_NANOS) {
+    if (state.done() == 0 && !stoppedEarly && now - lastReport < REPORT_NANOS) {
       return;
     }
     lastReport = now;

@@ -13,6 +13,13 @@ final class Hyperparameters {
     }
   }
 
+  static void requirePositive(String name, double value) {
+    requireNonNegative(name, value);
+    if ((float) value == 0) {
+      throw new IllegalArgumentException(name + " must be above 0, but is " + value);
+    }
+  }
+
   static void requireFraction(String name, double value) {
     if (!(value >= 0 && value < 1)) {
       throw new IllegalArgumentException(name + " must be in [0, 1), but is " + value);

@@ -20,6 +20,8 @@ public final class Model {
   private final Standardizer standardizer;
   private final List<String> inputNames;
   private final List<String> targetNames;
+  private final Loss loss;
+  private final List<String> classNames;
   private final Encoding encoding;
 
   /**
@@ -43,7 +45,26 @@ public final class Model {
       Standardizer standardizer,
       List<String> inputNames,
       List<String> targetNames) {
-    this(network, parameters, standardizer, inputNames, targetNames, Encoding.FLOAT32);
+    this(network, parameters, standardizer, inputNames, targetNames, Loss.MSE, List.of());
+  }
+
+  /**
+   * @param parameters in the layout of {@link Network#parameters()}
+   * @param standardizer how rows were standardized, or null if they were not
+   * @param inputNames names of the inputs, or empty
+   * @param targetNames names of the targets, or empty
+   * @param loss what it was trained by: it says what its answers stand for
+   * @param classNames with {@link Loss#CROSS_ENTROPY} the names of the classes, or empty
+   */
+  public Model(
+      Network network,
+      float[] parameters,
+      Standardizer standardizer,
+      List<String> inputNames,
+      List<String> targetNames,
+      Loss loss,
+      List<String> classNames) {
+    this(network, parameters, standardizer, inputNames, targetNames, loss, classNames, Encoding.FLOAT32);
   }
 
   private Model(
@@ -52,23 +73,30 @@ public final class Model {
       Standardizer standardizer,
       List<String> inputNames,
       List<String> targetNames,
+      Loss loss,
+      List<String> classNames,
       Encoding encoding) {
     this.network = Objects.requireNonNull(network, "network");
     this.parameters = parameters.clone();
     this.standardizer = standardizer;
     this.inputNames = List.copyOf(inputNames);
     this.targetNames = List.copyOf(targetNames);
+    this.loss = Objects.requireNonNull(loss, "loss");
+    this.classNames = List.copyOf(classNames);
     this.encoding = encoding;
     requireLength("parameters", parameters.length, network.parameterCount());
     if (standardizer != null) {
       requireLength("standardizer inputs", standardizer.xMean().length, network.inputs());
-      requireLength("standardizer targets", standardizer.yMean().length, network.outputs());
+      requireLength("standardizer targets", standardizer.yMean().length, loss.targets(network.outputs()));
     }
     if (!inputNames.isEmpty()) {
       requireLength("input names", inputNames.size(), network.inputs());
     }
     if (!targetNames.isEmpty()) {
-      requireLength("target names", targetNames.size(), network.outputs());
+      requireLength("target names", targetNames.size(), loss.targets(network.outputs()));
+    }
+    if (!classNames.isEmpty()) {
+      requireLength("class names", classNames.size(), network.outputs());
     }
   }
 
@@ -113,6 +141,16 @@ public final class Model {
     return targetNames;
   }
 
+  /** What it was trained by; {@link Loss#MSE} where a file does not say. */
+  public Loss loss() {
+    return loss;
+  }
+
+  /** Names of the classes that the outputs stand for; empty where there are none. */
+  public List<String> classNames() {
+    return classNames;
+  }
+
   /** How {@link #save} writes the weights: as they were read, or as {@link #compressed} says. */
   public Encoding encoding() {
     return encoding;
@@ -121,7 +159,7 @@ public final class Model {
   /** The same parameters with {@code activation} between the layers. */
   public Model withActivation(Activation activation) {
     return new Model(
-        network.withActivation(activation), parameters, standardizer, inputNames, targetNames, encoding);
+        network.withActivation(activation), parameters, standardizer, inputNames, targetNames, loss, classNames, encoding);
   }
 
   /**
@@ -137,6 +175,8 @@ public final class Model {
         standardizer,
         inputNames,
         targetNames,
+        loss,
+        classNames,
         encoding);
   }
 
@@ -151,11 +191,12 @@ public final class Model {
       throw new IllegalArgumentException("the fraction to prune must be from 0 to 1, but is " + fraction);
     }
     float[] left = Compression.prune(network, parameters, fraction);
-    return new Model(network, left, standardizer, inputNames, targetNames, encoding).compressed(encoding);
+    return new Model(network, left, standardizer, inputNames, targetNames, loss, classNames, encoding).compressed(encoding);
   }
 
   /**
-   * The answers to raw rows, in the targets' own units.
+   * The answers to raw rows, in the targets' own units; of classifiers the probabilities, see {@link
+   * Trainer#probabilities}.
    *
    * @param x [rows, inputs], row-major, not standardized
    * @return [rows, outputs], row-major
@@ -166,8 +207,8 @@ public final class Model {
       standardizer.standardizeInputs(FloatBuffer.wrap(rows));
     }
     try (Trainer trainer = Trainer.builder(this).build()) {
-      float[] y = trainer.predict(rows);
-      if (standardizer != null) {
+      float[] y = loss.isClassifier() ? trainer.probabilities(rows) : trainer.predict(rows);
+      if (standardizer != null && !loss.isClassifier()) {
         standardizer.restoreTargets(FloatBuffer.wrap(y));
       }
       return y;
@@ -175,7 +216,20 @@ public final class Model {
   }
 
   Model withParameters(float[] parameters) {
-    return new Model(network, parameters, standardizer, inputNames, targetNames);
+    return new Model(network, parameters, standardizer, inputNames, targetNames, loss, classNames);
+  }
+
+  /** The same trained by {@code loss}: what it knew of other targets is forgotten. */
+  Model withLoss(Loss loss) {
+    boolean alike = loss.targets(network.outputs()) == this.loss.targets(network.outputs());
+    return new Model(
+        network,
+        parameters,
+        alike ? standardizer : null,
+        inputNames,
+        alike ? targetNames : List.of(),
+        loss,
+        loss.kind() == Loss.Kind.CROSS_ENTROPY ? classNames : List.of());
   }
 
   /** The same after training on {@code data}: its standardizer, and its names where it has any. */
@@ -185,7 +239,21 @@ public final class Model {
         parameters,
         data.standardizer().orElse(null),
         data.inputNames().isEmpty() ? inputNames : data.inputNames(),
-        data.targetNames().isEmpty() ? targetNames : data.targetNames());
+        data.targetNames().isEmpty() ? targetNames : data.targetNames(),
+        loss,
+        data.classNames().isEmpty() ? classNames : data.classNames());
+  }
+
+  /** The same after training on group {@code g} of {@code data}. */
+  Model withSource(GroupedDataset data, int g) {
+    return new Model(
+        network,
+        parameters,
+        data.standardizer(g).orElse(null),
+        data.inputNames().isEmpty() ? inputNames : data.inputNames(),
+        data.targetNames().isEmpty() ? targetNames : data.targetNames(),
+        loss,
+        classNames);
   }
 
   private static void requireLength(String what, int actual, int needed) {

@@ -28,12 +28,22 @@ public final class Standardizer {
 
   /** Means and population standard deviations of the rows of {@code data}. */
   public static Standardizer of(Dataset data) {
-    return data.read(
-        (x, y) -> {
-          Moments inputs = Moments.of(x, data.inputs());
-          Moments targets = Moments.of(y, data.outputs());
-          return new Standardizer(inputs.mean, inputs.scale, targets.mean, targets.scale);
-        });
+    return data.read((x, y) -> of(x, data.inputs(), y, data.outputs()));
+  }
+
+  /** Means and population standard deviations of the rows of x and y, from their beginnings to their limits. */
+  static Standardizer of(FloatBuffer x, int inputs, FloatBuffer y, int outputs) {
+    Moments ofX = Moments.of(x, inputs);
+    Moments ofY = Moments.of(y, outputs);
+    return new Standardizer(ofX.mean, ofX.scale, ofY.mean, ofY.scale);
+  }
+
+  /** The same for the inputs alone: targets stay as they are, as those of classifiers must. */
+  public static Standardizer ofInputs(Dataset data) {
+    Standardizer all = of(data);
+    double[] ones = new double[data.outputs()];
+    Arrays.fill(ones, 1);
+    return new Standardizer(all.xMean, all.xScale, new double[data.outputs()], ones);
   }
 
   /** Mean of each input. */

@@ -21,32 +21,36 @@ import org.bytedeco.javacpp.Pointer;
 /**
  * A network in training: its parameters, its optimizer's state, and the steps that change them.
  *
- * <p>The loss is the mean squared error, the mean over rows and outputs of (prediction − y)². For
- * the same data, seeds and calls the parameters have the same bits for any number of threads.
+ * <p>The loss is the mean squared error, the mean over rows and outputs of (prediction − y)², unless
+ * {@link Builder#loss} says otherwise. For the same data, seeds and calls the parameters have the same bits for any number of threads.
  *
  * <p>Any thread may call any method. Calls on one trainer run one after the other, so a call waits
  * for a {@link #fit} under way; {@link #cancel()} ends that early. {@code step} allocates nothing.
  */
 public final class Trainer implements AutoCloseable {
   private final Network network;
-  private final Placement placement;
   private final Optimizer optimizer;
   private final Communicator communicator;
+  private final Loss loss;
+  private final Placement placement;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
   private final Staging stagedY = new Staging();
   private Model model;
   private long steps;
+  private double learningRate;
   private volatile boolean cancelled;
   private volatile boolean closing;
 
   private Trainer(Builder builder) {
     Native.require();
     network = builder.network;
-    placement = builder.place();
     optimizer = builder.optimizer;
     communicator = builder.communicator;
+    loss = builder.loss;
+    learningRate = builder.optimizer.learningRate();
+    placement = builder.place();
     rs_trainer created = create(builder, placement.device());
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
     if (communicator != null) {
@@ -59,6 +63,7 @@ public final class Trainer implements AutoCloseable {
     } else {
       setParameters(model.parameters());
     }
+    model = model.withLoss(loss);
   }
 
   private static rs_trainer create(Builder builder, Device device) {
@@ -76,6 +81,9 @@ public final class Trainer implements AutoCloseable {
         options.engine(Engine.RS_ENGINE_CUDA).device(device.ordinals()[0]);
       }
       settings(builder.optimizer, options.optimizer());
+      options.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
+      options.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
+      options.dropout(builder.dropout).dropout_seed(builder.dropoutSeed);
       Native.check(Engine.rs_trainer_create(options, created));
     } finally {
       Pointer.free(memory);
@@ -126,6 +134,11 @@ public final class Trainer implements AutoCloseable {
     return network;
   }
 
+  /** The loss. */
+  public Loss lossFunction() {
+    return loss;
+  }
+
   /** Where it runs: what {@link Device#auto()} led to, or what was asked for. */
   public Device device() {
     return placement.device();
@@ -154,7 +167,7 @@ public final class Trainer implements AutoCloseable {
    * One step: forward, backward, and an update with the mean gradient.
    *
    * @param x [rows, inputs], row-major
-   * @param y [rows, outputs], row-major, of as many rows, at least 1
+   * @param y [rows, outputs], row-major, of as many rows, at least 1; with {@link Loss#CROSS_ENTROPY} [rows], the classes
    * @throws DivergedException if the loss is NaN or infinite; the parameters are as before
    */
   public void step(float[] x, float[] y) {
@@ -217,17 +230,19 @@ public final class Trainer implements AutoCloseable {
    */
   public FitResult fit(Dataset data, Fit fit) {
     requireShape(data);
+    requireSense(data, fit);
     synchronized (turn) {
       cancelled = false;
       return call(
           trainer -> {
+            EpochMonitor monitor = new EpochMonitor(trainer, network, fit, learningRate);
             TrainingFacts facts = new TrainingFacts(network, optimizer, data, fit);
             Checkpointing checkpoints =
                 new Checkpointing(
                     fit.checkpoints(), facts, communicator, parameters -> model.withSource(data).withParameters(parameters));
             FitLoop loop =
                 new FitLoop(
-                    trainer, data, fit, () -> cancelled || closing, steps, checkpoints, communicator != null);
+                    trainer, data, fit, monitor, () -> cancelled || closing, steps, checkpoints, communicator != null);
             model = model.withSource(data);
             try {
               return loop.run();
@@ -316,6 +331,23 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
+  /**
+   * The probabilities that the network's answers stand for: with {@link Loss#BCE} 1 / (1 + exp(−z)) of each output, with
+   * {@link Loss#CROSS_ENTROPY} exp(z_c) / Σ exp(z_k) of each class. With other losses, the answers themselves.
+   *
+   * @param x [rows, inputs], row-major
+   * @return [rows, outputs], row-major
+   */
+  public float[] probabilities(float[] x) {
+    int rows = predictionRows(x.length);
+    float[] y = new float[Math.multiplyExact(rows, network.outputs())];
+    return call(
+        trainer -> {
+          Native.check(Engine.rs_trainer_probabilities(trainer, x, rows, y));
+          return y;
+        });
+  }
+
   /** A copy of all parameters, in the layout of {@link Network#parameters()}. */
   public float[] parameters() {
     float[] parameters = new float[network.parameterCount()];
@@ -341,6 +373,7 @@ public final class Trainer implements AutoCloseable {
     call(
         trainer -> {
           Native.check(Engine.rs_trainer_set_learning_rate(trainer, learningRate));
+          this.learningRate = learningRate;
           return null;
         });
   }
@@ -377,12 +410,21 @@ public final class Trainer implements AutoCloseable {
 
   private long rows(int xLength, int yLength) {
     int rows = xLength / network.inputs();
-    if (rows == 0 || rows * network.inputs() != xLength || (long) rows * network.outputs() != yLength) {
+    if (rows == 0 || rows * network.inputs() != xLength || (long) rows * targets() != yLength) {
       throw new IllegalArgumentException(
           "x has " + xLength + " values and y has " + yLength + ": not the same number of rows, at least 1, of "
-              + network.inputs() + " inputs and " + network.outputs() + " outputs");
+              + network.inputs() + " inputs and " + targets() + (isOverClasses() ? " class" : " outputs"));
     }
     return rows;
+  }
+
+  /** Targets of a row. */
+  private int targets() {
+    return loss.targets(network.outputs());
+  }
+
+  private boolean isOverClasses() {
+    return loss.kind() == Loss.Kind.CROSS_ENTROPY;
   }
 
   private int predictionRows(int xLength) {
@@ -394,10 +436,25 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void requireShape(Dataset data) {
-    if (data.inputs() != network.inputs() || data.outputs() != network.outputs()) {
+    if (data.inputs() != network.inputs() || data.outputs() != targets()) {
       throw new IllegalArgumentException(
           "the data has " + data.inputs() + " inputs and " + data.outputs() + " targets, but network " + network
-              + " takes " + network.inputs() + " and gives " + network.outputs());
+              + " takes " + network.inputs() + " and "
+              + (isOverClasses() ? "cross-entropy 1" : "gives " + network.outputs()));
+    }
+  }
+
+  private void requireSense(Dataset data, Fit fit) {
+    if (fit.validation() == null) {
+      if (fit.patience() > 0) {
+        throw new IllegalArgumentException("early stopping needs validation rows; see Fit.validation");
+      }
+      return;
+    }
+    requireShape(fit.validation());
+    if (!fit.validation().standardizer().equals(data.standardizer())) {
+      throw new IllegalArgumentException(
+          "the validation rows are not standardized as those of training; use Split.standardized");
     }
   }
 
@@ -406,7 +463,7 @@ public final class Trainer implements AutoCloseable {
     return buffer.remaining() > 256 && buffer.isDirect() && buffer.order() == ByteOrder.nativeOrder();
   }
 
-  private static rs_optimizer settings(Optimizer optimizer, rs_optimizer settings) {
+  static rs_optimizer settings(Optimizer optimizer, rs_optimizer settings) {
     settings.lr(optimizer.learningRate());
     if (optimizer instanceof Sgd sgd) {
       return settings
@@ -438,16 +495,23 @@ public final class Trainer implements AutoCloseable {
     private final Model model;
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
+    private Communicator communicator;
+    private Communicator.Reduction reduction = Communicator.Reduction.EXACT;
     private Precision precision = Precision.FLOAT32;
     private long rows;
     private Fit fit;
-    private Communicator communicator;
-    private Communicator.Reduction reduction = Communicator.Reduction.EXACT;
     private long seed;
+    private Loss loss;
+    private double l1;
+    private double clipNorm;
+    private double clipValue;
+    private double dropout;
+    private long dropoutSeed;
 
     private Builder(Network network, Model model) {
       this.network = network;
       this.model = model;
+      this.loss = model == null ? Loss.MSE : model.loss();
     }
 
     /** Default: plain SGD with learning rate 0.01. */
@@ -459,6 +523,22 @@ public final class Trainer implements AutoCloseable {
     /** Default: {@link Device#auto()}. */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
+      return this;
+    }
+
+    /**
+     * Trains as one of the ranks of {@code communicator}, which stays the caller's to close, after this
+     * trainer. All ranks make the same calls with the same data; which rank computes which rows is the
+     * engine's business. The parameters have the same bits for any number of ranks.
+     */
+    public Builder communicator(Communicator communicator) {
+      this.communicator = Objects.requireNonNull(communicator, "communicator");
+      return this;
+    }
+
+    /** How gradients are summed across ranks, by default exactly; the same on every rank. */
+    public Builder reduction(Communicator.Reduction reduction) {
+      this.reduction = Objects.requireNonNull(reduction, "reduction");
       return this;
     }
 
@@ -487,25 +567,68 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
-    /**
-     * Trains as one of the ranks of {@code communicator}, which stays the caller's to close, after this
-     * trainer. All ranks make the same calls with the same data; which rank computes which rows is the
-     * engine's business. The parameters have the same bits for any number of ranks.
-     */
-    public Builder communicator(Communicator communicator) {
-      this.communicator = Objects.requireNonNull(communicator, "communicator");
-      return this;
-    }
-
-    /** How gradients are summed across ranks, by default exactly; the same on every rank. */
-    public Builder reduction(Communicator.Reduction reduction) {
-      this.reduction = Objects.requireNonNull(reduction, "reduction");
-      return this;
-    }
-
     /** Seed of the random parameters, by default 0. Unused when the trainer starts from a model. */
     public Builder seed(long seed) {
       this.seed = seed;
+      return this;
+    }
+
+    /** Default: {@link Loss#MSE}, or that of the model. */
+    public Builder loss(Loss loss) {
+      this.loss = Objects.requireNonNull(loss, "loss");
+      return this;
+    }
+
+    /**
+     * Adds an L1 penalty: {@code l1}·sign(θ), the derivative of {@code l1}·Σ|θ|, is added to the mean gradient, before it
+     * is clipped. With an optimizer's weight decay, whose derivative follows the clipping, it makes an elastic net. Losses
+     * are reported without penalties. Default: 0.
+     *
+     * @param l1 finite, at least 0
+     */
+    public Builder l1(double l1) {
+      Hyperparameters.requireNonNegative("l1", l1);
+      this.l1 = l1;
+      return this;
+    }
+
+    /**
+     * Clips the mean gradient g before the optimizer sees it, as {@code torch.nn.utils.clip_grad_norm_}: g is multiplied
+     * by min(1, norm / (‖g‖₂ + 10⁻⁶)), with the norm over all parameters. Default: not clipped.
+     *
+     * @param norm finite, above 0
+     */
+    public Builder clipNorm(double norm) {
+      Hyperparameters.requirePositive("clip norm", norm);
+      this.clipNorm = norm;
+      return this;
+    }
+
+    /**
+     * Keeps every element of the mean gradient within ±{@code value}, as {@code torch.nn.utils.clip_grad_value_}. It
+     * excludes {@link #clipNorm}. Default: not clipped.
+     *
+     * @param value finite, above 0
+     */
+    public Builder clipValue(double value) {
+      Hyperparameters.requirePositive("clip value", value);
+      this.clipValue = value;
+      return this;
+    }
+
+    /**
+     * Inverted dropout after every hidden activation while training, as {@code torch.nn.Dropout}: a unit becomes 0 with
+     * this probability p, else it is multiplied by 1 / (1 − p). Which ones depends on the seed, the number of steps since
+     * the optimizer's state began, the row's number in the batch and the unit's alone, so that it replays anywhere.
+     * Default: 0.
+     *
+     * @param probability in [0, 1)
+     * @param seed any
+     */
+    public Builder dropout(double probability, long seed) {
+      Hyperparameters.requireFraction("dropout", probability);
+      this.dropout = probability;
+      this.dropoutSeed = seed;
       return this;
     }
 
@@ -531,6 +654,13 @@ public final class Trainer implements AutoCloseable {
      * @throws CudaException if a GPU was asked for and cannot be used
      */
     public Trainer build() {
+      if (clipNorm > 0 && clipValue > 0) {
+        throw new IllegalArgumentException("a gradient is clipped by norm or by value, not by both");
+      }
+      if (loss.kind() == Loss.Kind.CROSS_ENTROPY && network.outputs() < 2) {
+        throw new IllegalArgumentException(
+            "cross-entropy needs an output for each class, at least 2, but network " + network + " has 1");
+      }
       return new Trainer(this);
     }
   }

@@ -4,6 +4,8 @@ import io.ringstep.Activation;
 import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Encoding;
+import io.ringstep.Exchange;
+import io.ringstep.Loss;
 import io.ringstep.Network;
 import java.util.Arrays;
 import java.util.Locale;
@@ -22,14 +24,20 @@ final class Converters {
     return commandLine
         .registerConverter(Integer.class, text -> number(text, Integer::valueOf, "a whole number"))
         .registerConverter(Long.class, text -> number(text, Long::valueOf, "a whole number"))
+        .registerConverter(double.class, text -> number(text, Double::valueOf, "a number"))
+        .registerConverter(long.class, text -> number(text, Long::valueOf, "a whole number"))
         .registerConverter(Double.class, text -> number(text, Double::valueOf, "a number"))
         .registerConverter(Activation.class, text -> word(text, Activation.values()))
         .registerConverter(Encoding.class, text -> word(text, Encoding.values()))
         .registerConverter(
             OptimizerOptions.Kind.class, text -> word(text, OptimizerOptions.Kind.values()))
+        .registerConverter(Loss.Kind.class, text -> word(text, Loss.Kind.values()))
+        .registerConverter(
+            ScheduleOptions.Kind.class, text -> word(text, ScheduleOptions.Kind.values()))
         .registerConverter(Communicator.Backend.class, text -> word(text, Communicator.Backend.values()))
         .registerConverter(Communicator.Reduction.class, text -> word(text, Communicator.Reduction.values()))
         .registerConverter(Network.class, Converters::network)
+        .registerConverter(Exchange.class, text -> explained(() -> Exchange.parse(text)))
         .registerConverter(Device.class, Converters::device);
   }
 
@@ -54,7 +62,7 @@ final class Converters {
 
   private static <E extends Enum<E>> E word(String text, E[] values) {
     return Arrays.stream(values)
-        .filter(value -> value.name().equalsIgnoreCase(text))
+        .filter(value -> name(value).equalsIgnoreCase(text))
         .findFirst()
         .orElseThrow(
             () -> new TypeConversionException("'" + text + "' is none of " + names(values)));
@@ -62,8 +70,12 @@ final class Converters {
 
   private static String names(Enum<?>[] values) {
     return Arrays.stream(values)
-        .map(value -> value.name().toLowerCase(Locale.ROOT))
+        .map(Converters::name)
         .collect(Collectors.joining(", "));
+  }
+
+  private static String name(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
   private static Network network(String text) {

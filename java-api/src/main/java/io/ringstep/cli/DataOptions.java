@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Loss;
 import io.ringstep.Network;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -27,6 +28,14 @@ final class DataOptions {
   List<String> targets = List.of();
 
   @Option(
+      names = "--group-by",
+      paramLabel = "COLUMN",
+      description =
+          "Train a model for each group of rows that have the same text in this column of a CSV file, all at once;"
+              + " --standardize then goes by group. All are saved in one file, of which predict picks each row's model.")
+  String groupBy;
+
+  @Option(
       names = "--standardize",
       description =
           "Train with every column at mean 0 and standard deviation 1; the model file keeps how, and"
@@ -34,13 +43,14 @@ final class DataOptions {
   boolean standardize;
 
   /** @param network as given by the user, or null */
-  void requireValid(Network network) {
+  void requireValid(Network network, Loss.Kind loss) {
     Checks.require(
         targets.stream().noneMatch(String::isBlank), "--target has an empty name; name columns as in a,b");
     Checks.require(
         new HashSet<>(targets).size() == targets.size(),
         "--target " + String.join(",", targets) + " names a column twice; name each once");
-    if (network != null && !targets.isEmpty() && targets.size() != network.outputs()) {
+    boolean overClasses = loss == Loss.Kind.CROSS_ENTROPY;
+    if (network != null && !overClasses && !targets.isEmpty() && targets.size() != network.outputs()) {
       throw new UsageException(
           "--target names " + Text.count(targets.size(), "column") + ", but --network "
               + Text.sizes(network) + " gives " + Text.count(network.outputs(), "output")

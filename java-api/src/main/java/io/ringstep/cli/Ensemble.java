@@ -4,6 +4,8 @@ import io.ringstep.Checkpoint;
 import io.ringstep.Communicator;
 import io.ringstep.Dataset;
 import io.ringstep.DivergedException;
+import io.ringstep.EnsembleResult;
+import io.ringstep.Exchange;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Optimizer;
@@ -15,8 +17,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.stream.LongStream;
 
-/** Trains the models of a run on the same rows, one after the other. */
+/** Trains the models of a run: side by side where an ensemble can, else one after the other. */
 final class Ensemble {
   private final TrainCommand options;
   private final StartingPoint start;
@@ -41,26 +44,87 @@ final class Ensemble {
   }
 
   /** The models that were begun: all of them, unless interrupted. */
-  List<Trained> train(Dataset rows) {
+  List<Trained> train(TrainingData data) {
+    if (options.trainsTogether()) {
+      return trainTogether(data.partition(0).training());
+    }
     List<Trained> trained = new ArrayList<>();
-    for (int k = 0; k < options.loop.models && !interrupted.getAsBoolean(); k++) {
+    for (int k = 0; k < options.models() && !interrupted.getAsBoolean(); k++) {
       try {
-        trained.add(train(k, rows));
+        trained.add(train(k, data.partition(k)));
       } catch (DivergedException e) {
-        String model = options.loop.models > 1 ? "model " + k + ": " : "";
+        String model = options.models() > 1 ? "model " + k + ": " : "";
         throw new RingstepException(model + e.getMessage(), e);
       }
     }
     return trained;
   }
 
-  private Trained train(int k, Dataset rows) {
+  private List<Trained> trainTogether(Dataset rows) {
+    int models = options.models();
+    LossOptions loss = options.loss;
+    io.ringstep.Ensemble.Builder builder =
+        (start.models().isEmpty()
+                ? io.ringstep.Ensemble.builder(start.network(), models)
+                : io.ringstep.Ensemble.builder(start.models()))
+            .seed(options.loop.seed).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
+            .device(options.loop.device).exchange(options.loop.exchange).l1(loss.l1);
+    if (loss.clipNorm != null) {
+      builder.clipNorm(loss.clipNorm);
+    }
+    if (loss.clipValue != null) {
+      builder.clipValue(loss.clipValue);
+    }
+    try (io.ringstep.Ensemble ensemble = builder.build()) {
+      Fit fit =
+          options.fit(0).onProgress(
+              progress -> {
+                display.update(progress.steps(), progress.totalSteps(), progress.loss());
+                if (interrupted.getAsBoolean()) {
+                  ensemble.cancel();
+                }
+              });
+      // With gradients exchanged all models are one, and have its order.
+      boolean ownOrders = options.loop.shuffle && !options.loop.exchange.equals(Exchange.gradient());
+      long[] orders = LongStream.range(0, models).map(k -> options.loop.seed + k).toArray();
+      EnsembleResult result = ownOrders ? ensemble.fit(rows, fit, orders) : ensemble.fit(rows, fit);
+      double[] losses = result.cancelled() ? null : ensemble.evaluate(rows);
+      List<Trained> trained = new ArrayList<>();
+      for (int k = 0; k < models; k++) {
+        EnsembleResult.OfModel own = result.model(k);
+        boolean sound = losses == null || Double.isFinite(losses[k]);
+        if (own.divergedAt().isPresent() || !sound) {
+          DivergedException e = new DivergedException(own.divergedAt().orElse(own.steps() + 1));
+          throw new RingstepException("model " + k + ": " + e.getMessage(), e);
+        }
+        trained.add(
+            new Trained(ensemble.model(k), own.toFitResult(), losses == null ? Double.NaN : losses[k], Double.NaN));
+      }
+      return trained;
+    }
+  }
+
+  private Trained train(int k, Partition rows) {
+    LossOptions loss = options.loss;
+    long seed = options.loop.seed + k;
     Optimizer optimizer = options.optimizer.optimizer(options.defaults());
-    Fit fit = options.loop.fit(options.defaults(), k);
     Trainer.Builder builder =
-        options.loop.place(start.builder(k, options.loop.seed + k).optimizer(optimizer)).expecting(rows.rows(), fit);
+        options.loop.place(start.builder(k, seed).loss(start.loss()).optimizer(optimizer))
+            .l1(loss.l1)
+            .dropout(loss.dropout, seed);
+    if (loss.clipNorm != null) {
+      builder.clipNorm(loss.clipNorm);
+    }
+    if (loss.clipValue != null) {
+      builder.clipValue(loss.clipValue);
+    }
     ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
-    try (Trainer trainer = builder.build()) {
+    Fit settings = options.fit(k);
+    if (rows.validation() != null) {
+      settings = options.validation.applyTo(settings.validation(rows.validation()));
+    }
+    Fit fit = options.checkpoints.apply(settings, checkpoint);
+    try (Trainer trainer = builder.expecting(rows.training().rows(), fit).build()) {
       ProgressListener listener =
           progress -> {
             show(k, progress);
@@ -68,9 +132,13 @@ final class Ensemble {
               trainer.cancel();
             }
           };
-      FitResult result = trainer.fit(rows, options.checkpoints.apply(fit, checkpoint).onProgress(listener));
-      double loss = result.cancelled() ? Double.NaN : finalLoss(trainer, rows, result);
-      return new Trained(trainer.model(), result, loss);
+      FitResult result = trainer.fit(rows.training(), fit.onProgress(listener));
+      if (result.cancelled()) {
+        return new Trained(trainer.model(), result, Double.NaN, Double.NaN);
+      }
+      double finalLoss = finalLoss(trainer, rows.training(), result);
+      double validated = rows.validation() == null ? Double.NaN : trainer.evaluate(rows.validation());
+      return new Trained(trainer.model(), result, finalLoss, validated);
     }
   }
 
@@ -86,7 +154,7 @@ final class Ensemble {
   private void show(int k, Progress progress) {
     display.update(
         k * progress.totalSteps() + progress.steps(),
-        options.loop.models * progress.totalSteps(),
+        options.models() * progress.totalSteps(),
         progress.loss());
   }
 }

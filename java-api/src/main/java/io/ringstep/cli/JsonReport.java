@@ -20,6 +20,14 @@ final class JsonReport {
     if (ranks > 1) {
       line.addProperty("ranks", ranks);
     }
+    Trained first = result.models().get(0);
+    result.validationLoss().ifPresent(loss -> line.addProperty("validation_loss", loss));
+    if (first.fit().validationLosses().length > 0) {
+      line.add("validation_losses", array(result.validationLosses()));
+    }
+    if (result.models().size() == 1) {
+      addEnd(line, first);
+    }
     if (result.models().size() > 1) {
       line.add("models", models(result));
     }
@@ -32,9 +40,25 @@ final class JsonReport {
       JsonObject model = new JsonObject();
       model.addProperty("loss", trained.loss());
       model.add("losses", array(trained.fit().losses()));
+      if (trained.fit().validationLosses().length > 0) {
+        model.addProperty("validation_loss", trained.validationLoss());
+        model.add("validation_losses", array(trained.fit().validationLosses()));
+      }
+      addEnd(model, trained);
       models.add(model);
     }
     return models;
+  }
+
+  private static void addEnd(JsonObject object, Trained trained) {
+    trained
+        .fit()
+        .bestEpoch()
+        .ifPresent(
+            epoch -> {
+              object.addProperty("best_epoch", epoch);
+              object.addProperty("stopped_early", trained.fit().stoppedEarly());
+            });
   }
 
   private static JsonArray array(double[] values) {

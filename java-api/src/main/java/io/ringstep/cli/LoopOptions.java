@@ -2,6 +2,7 @@ package io.ringstep.cli;
 
 import io.ringstep.Communicator;
 import io.ringstep.Device;
+import io.ringstep.Exchange;
 import io.ringstep.Fit;
 import io.ringstep.Precision;
 import io.ringstep.Trainer;
@@ -41,15 +42,18 @@ final class LoopOptions {
   Integer models = 1;
 
   @Option(
+      names = "--exchange",
+      paramLabel = "never|average:M|gradient",
+      description =
+          "What the models of --models tell each other: nothing; every M steps and at the end, the mean of their weights;"
+              + " or every step's gradients, which makes them one model trained by all. Default: never.")
+  Exchange exchange = Exchange.never();
+
+  @Option(
       names = "--device",
       paramLabel = "auto|cpu|cuda|cuda:N",
       description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
   Device device = Device.auto();
-
-  @Option(
-      names = "--tf32",
-      description = "Use a GPU's tensor cores where there is a kernel for the network: faster, less exact.")
-  boolean tf32;
 
   @Option(
       names = "--collective",
@@ -67,10 +71,17 @@ final class LoopOptions {
               + " fewer bytes. Default: exact.")
   Communicator.Reduction reduction = Communicator.Reduction.EXACT;
 
+  @Option(
+      names = "--tf32",
+      description = "Use a GPU's tensor cores where there is a kernel for the network: faster, less exact.")
+  boolean tf32;
+
   void requireValid() {
     Checks.requireAtLeastOne("--batch", batch(Defaults.GENERAL));
     Checks.requireAtLeastOne("--epochs", epochs(Defaults.GENERAL));
     Checks.requireAtLeastOne("--models", models);
+    Checks.require(
+        models > 1 || exchange.equals(Exchange.never()), "--exchange is between models; give --models as well");
     Checks.require(
         !tf32 || device.toString().startsWith("cuda"), "--tf32 is for a GPU's tensor cores; use it with --device cuda");
     DeviceChoice.requireUsable(device);

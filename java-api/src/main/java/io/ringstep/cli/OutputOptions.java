@@ -37,9 +37,11 @@ final class OutputOptions {
       names = "--json",
       description =
           "Print one line of JSON, and nothing else, on standard output: steps and epochs (of each"
-              + " model), loss (mean squared error with the final weights), losses (of every epoch as"
-              + " it was trained), samples_per_second, device, seconds; with --models also models, with several"
-              + " ranks also ranks.")
+              + " model), loss (the mean with the final weights), losses (of every epoch as"
+              + " it was trained), samples_per_second, device, seconds; with --models or --folds also models; with several"
+              + " ranks also ranks; with"
+              + " validation also validation_loss, validation_losses (of every epoch) and with --patience best_epoch and"
+              + " stopped_early.")
   boolean json;
 
   @Option(names = "--quiet", description = "Print nothing but --json's line and failures.")

@@ -1,15 +1,19 @@
 package io.ringstep.cli;
 
+import io.ringstep.GroupedModels;
+import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.internal.ModelFile;
 import io.ringstep.internal.files.AtomicFile;
 import io.ringstep.internal.files.NpyFile;
+import io.ringstep.internal.files.GroupedTable;
 import io.ringstep.internal.files.Table;
 import io.ringstep.internal.files.TableReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -19,7 +23,10 @@ import picocli.CommandLine.Option;
     description = {
       "Writes a model's answers to the rows of a file, in the targets' own units.",
       "One column a target, named as in training, else y, or y1,y2,... Of a file with K stacked"
-          + " models, every model's columns follow each other: y_0,y_1,..."
+          + " models, every model's columns follow each other: y_0,y_1,...",
+      "Of a model trained by --loss bce, the numbers are probabilities. Of one trained by --loss"
+          + " cross-entropy, the first column is the most likely class, and one column a class follows with its"
+          + " probability: y,y=cat,y=dog. In .npy, the probabilities alone."
     },
     optionListHeading = "%nOptions:%n",
     footer = {
@@ -64,12 +71,37 @@ final class PredictCommand implements Action {
   }
 
   private Predictions predictions() {
+    Optional<GroupedModels> grouped = ModelFile.loadGroups(model);
+    if (grouped.isPresent()) {
+      return byGroup(grouped.get());
+    }
     List<Model> models = ModelFile.loadAll(model);
     Model first = models.get(0);
     Table rows =
         TableReader.readFeatures(
-            data, first.inputNames(), first.network().inputs(), first.network().outputs());
+            data,
+            first.inputNames(),
+            first.network().inputs(),
+            first.loss().targets(first.network().outputs()),
+            first.classNames().isEmpty() || first.targetNames().isEmpty() ? null : first.targetNames().get(0));
     return new Predictions(models, rows);
+  }
+
+  private Predictions byGroup(GroupedModels grouped) {
+    Model first = grouped.models().get(0);
+    GroupedTable rows =
+        TableReader.readGroupedFeatures(
+            data, grouped.column(), first.inputNames(), first.network().inputs(), first.network().outputs());
+    for (int row = 0; row < rows.groups().size(); row++) {
+      String group = rows.groups().get(row);
+      if (grouped.model(group).isEmpty()) {
+        throw new InvalidDataException(
+            data, 0, 0,
+            "row " + (row + 1) + " is of " + grouped.column() + " '" + group + "', for which " + model
+                + " has no model; leave the row out, or train with rows of that group");
+      }
+    }
+    return new Predictions(grouped, rows);
   }
 
   private void write(Predictions predictions, Console console) throws IOException {

@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Activation;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import io.ringstep.Standardizer;
@@ -15,22 +16,35 @@ import java.util.Optional;
  * @param network of every model
  * @param sized whether the network's ends were chosen to fit the data
  * @param models the initial models, or empty for random ones
+ * @param loss of every model
  */
-record StartingPoint(Network network, boolean sized, List<Model> models) {
+record StartingPoint(Network network, boolean sized, List<Model> models, Loss loss) {
   private static final Network STANDARD = Network.of(10, 20, 1);
 
   /** How many targets the call implies, before the data is read. */
-  static int outputs(DataOptions data, NetworkOptions options, List<Model> models) {
-    return data.targets.isEmpty() ? wanted(options, models).outputs() : data.targets.size();
+  static int outputs(DataOptions data, NetworkOptions options, List<Model> models, Loss loss) {
+    return data.targets.isEmpty() ? loss.targets(wanted(options, models).outputs()) : data.targets.size();
+  }
+
+  /** The loss that the call asks for. */
+  static Loss loss(LossOptions options, List<Model> models) {
+    return options.loss(models.isEmpty() ? Loss.MSE : models.get(0).loss());
   }
 
   /** Settles the network, which must fit the data. */
-  static StartingPoint of(NetworkOptions options, List<Model> models, TrainingData data) {
+  static StartingPoint of(NetworkOptions options, List<Model> models, Loss loss, TrainingData data) {
     int inputs = data.rows().inputs();
-    int outputs = data.rows().outputs();
+    int outputs = data.outputs();
     Network network = wanted(options, models);
+    if (outputs == 0) {
+      // Classes without names: the network says how many there are, and the engine whether the data fits.
+      outputs = network.outputs();
+    }
     boolean fits = network.inputs() == inputs && network.outputs() == outputs;
     boolean free = options.network == null && models.isEmpty();
+    Checks.require(
+        loss.kind() != Loss.Kind.CROSS_ENTROPY || !(free || fits) || outputs >= 2,
+        data.name() + " has one class alone in its target; cross-entropy needs two or more");
     Network fitting = fits ? network : withEnds(network, inputs, outputs);
     Checks.require(
         fits || free,
@@ -42,7 +56,7 @@ record StartingPoint(Network network, boolean sized, List<Model> models) {
       requireSameColumns("inputs", model.inputNames(), data.rows().inputNames(), data);
       requireSameColumns("targets", model.targetNames(), data.rows().targetNames(), data);
     }
-    return new StartingPoint(fitting, !fits, models);
+    return new StartingPoint(fitting, !fits, models, loss);
   }
 
   /** How the initial models' data was standardized, which the rows then must be too. */

@@ -1,5 +1,7 @@
 package io.ringstep.cli;
 
+import io.ringstep.Fit;
+import io.ringstep.Loss;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 
@@ -8,7 +10,7 @@ import picocli.CommandLine.Command;
     name = "train",
     abbreviateSynopsis = true,
     description = {
-      "Trains a network of Linear layers to the least mean squared error.",
+      "Trains a network of Linear layers to the least mean squared error, or another --loss.",
       "Without --data it trains Linear(10->20->1) on a bundled table of 442 diabetes patients, with"
           + " settings that suit it, and says how close it came to the least-squares optimum.",
     },
@@ -22,6 +24,10 @@ import picocli.CommandLine.Command;
       "  Go on from there, at a lower learning rate:",
       "    ringstep train --data houses.csv --target price --init houses.safetensors \\",
       "        --optimizer adam --lr 0.0001 --save houses.safetensors",
+      "  Tell classes apart, stop where rows not trained on no longer gain, keep the best weights:",
+      "    ringstep train --data iris.csv --target species --network 4,16,3 --activation tanh \\",
+      "        --loss cross-entropy --optimizer adam --standardize --validation-split 0.2 --patience 20 \\",
+      "        --save iris.safetensors",
       "  Train four models from seeds 7 to 10, stacked in one file:",
       "    ringstep train --data houses.csv --target price --models 4 --seed 7 --save four.safetensors",
     })
@@ -35,18 +41,30 @@ final class TrainCommand implements Action {
   @ArgGroup(validate = false, heading = "%nOptimizer:%n", order = 3)
   OptimizerOptions optimizer = new OptimizerOptions();
 
-  @ArgGroup(validate = false, heading = "%nTraining:%n", order = 4)
+  @ArgGroup(validate = false, heading = "%nLoss and penalties:%n", order = 4)
+  LossOptions loss = new LossOptions();
+
+  @ArgGroup(validate = false, heading = "%nTraining:%n", order = 5)
   LoopOptions loop = new LoopOptions();
 
-  @ArgGroup(validate = false, heading = "%nCheckpoints:%n", order = 5)
+  @ArgGroup(validate = false, heading = "%nSchedule and averages:%n", order = 6)
+  ScheduleOptions schedule = new ScheduleOptions();
+
+  @ArgGroup(validate = false, heading = "%nValidation:%n", order = 7)
+  ValidationOptions validation = new ValidationOptions();
+
+  @ArgGroup(validate = false, heading = "%nCheckpoints:%n", order = 8)
   CheckpointOptions checkpoints = new CheckpointOptions();
 
-  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 6)
+  @ArgGroup(validate = false, heading = "%nOutput:%n", order = 9)
   OutputOptions output = new OutputOptions();
 
   @Override
   public int run(Console console) throws Exception {
     requireValid();
+    if (data.groupBy != null) {
+      return new GroupedRun(this, console).run();
+    }
     return new TrainingRun(this, console).run();
   }
 
@@ -55,17 +73,48 @@ final class TrainCommand implements Action {
     return data.file == null ? DiabetesExample.DEFAULTS : Defaults.GENERAL;
   }
 
+  /** Whether an ensemble can do it; what needs a look at every epoch is a trainer's. */
+  boolean trainsTogether() {
+    return models() > 1 && !validation.isAskedFor() && loss.dropout == 0 && schedule.suitsEnsembles();
+  }
+
   boolean standardize() {
     return data.standardize || defaults().standardize();
   }
 
   /** Everything that can be refused before a file is read. */
   void requireValid() {
-    data.requireValid(network.network);
+    data.requireValid(network.network, loss.kind);
     optimizer.requireValid(defaults());
+    loss.requireValid();
     loop.requireValid();
-    network.requireValid(loop.models);
-    checkpoints.requireValid(loop.models);
-    output.requireValid(loop.models, data.file);
+    schedule.requireValid();
+    validation.requireValid(loop.models);
+    network.requireValid(models());
+    checkpoints.requireValid(models());
+    output.requireValid(models(), data.file);
+    Checks.require(
+        data.file != null || validation.file == null, "--validation goes with --data; give both, or --validation-split");
+    if (data.groupBy != null) {
+      Checks.require(data.file != null, "--group-by goes with --data; give both");
+      Checks.require(loop.models == 1, "--group-by trains one model a group; leave --models out");
+      Checks.require(network.init.isEmpty(), "--group-by starts from random weights; leave --init out");
+      Checks.require(
+          !validation.isAskedFor() && schedule.suitsEnsembles() && loss.dropout == 0 && loss.weights == null
+              && (loss.kind == null || loss.kind == Loss.Kind.MSE),
+          "--group-by goes with none of --validation, --folds, --ema, --swa, plateau, --dropout, --weights and --loss");
+      Checks.require(output.save.size() <= 1, "--save of --group-by names one file, which holds all models");
+    }
+    Checks.require(data.file != null || loss.weights == null, "--weights goes with --data; give both");
+  }
+
+  /** Models to train: each fold has one. */
+  int models() {
+    return validation.folds == null ? loop.models : validation.folds;
+  }
+
+  /** What model {@code k} does. */
+  Fit fit(int k) {
+    return schedule.applyTo(loop.fit(defaults(), k));
   }
 }

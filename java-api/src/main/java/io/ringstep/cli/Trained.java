@@ -6,6 +6,7 @@ import io.ringstep.Model;
 /**
  * One model at the end of its training.
  *
- * @param loss mean squared error over the data with the final weights; NaN where it was interrupted
+ * @param loss mean loss over the rows of training with the final weights; NaN where it was interrupted
+ * @param validationLoss likewise over those of validation; NaN where there are none
  */
-record Trained(Model model, FitResult fit, double loss) {}
+record Trained(Model model, FitResult fit, double loss, double validationLoss) {}

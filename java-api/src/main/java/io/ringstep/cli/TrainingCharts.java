@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
-import java.util.function.IntToDoubleFunction;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
@@ -29,32 +29,46 @@ final class TrainingCharts {
 
   private TrainingCharts() {}
 
-  /** The loss of every epoch; of many models the least, the mean and the most. */
-  static Chart losses(TrainingResult result) {
+  /**
+   * The loss of every epoch; of many models the least, the mean and the most. Of the validation rows the mean over the
+   * models, where there are any.
+   *
+   * @param name of the loss
+   */
+  static Chart losses(TrainingResult result, String name) {
     List<double[]> losses = result.models().stream().map(trained -> trained.fit().losses()).toList();
     List<Series> series = new ArrayList<>();
     if (losses.size() == 1) {
       series.add(Series.line("training", 1, losses.get(0)));
+      double[] validation = result.validationLosses();
+      if (validation.length > 0) {
+        series.add(Series.line("validation", 1, validation));
+      }
     } else if (losses.size() <= MOST_LINES) {
       for (int k = 0; k < losses.size(); k++) {
         series.add(Series.line("model " + k, 1, losses.get(k)));
       }
     } else {
-      series.add(overModels("most", losses, epoch -> of(losses, epoch).max().orElseThrow()));
-      series.add(overModels("mean", losses, epoch -> of(losses, epoch).average().orElseThrow()));
-      series.add(overModels("least", losses, epoch -> of(losses, epoch).min().orElseThrow()));
+      series.add(Series.line("most", 1, overModels(losses, epoch -> epoch.max().orElseThrow())));
+      series.add(Series.line("mean", 1, result.losses()));
+      series.add(Series.line("least", 1, overModels(losses, epoch -> epoch.min().orElseThrow())));
     }
-    return new Chart(
-        "Loss as it was trained", Axis.linear("epoch"), axis("mean squared error", series), series);
+    double[] validation = result.validationLosses();
+    if (validation.length > 0) {
+      series.add(Series.line(losses.size() == 1 ? "validation" : "validation, mean", 1, validation));
+    }
+    return new Chart("Loss as it was trained", Axis.linear("epoch"), axis(name, series), series);
   }
 
-  private static Series overModels(String name, List<double[]> losses, IntToDoubleFunction value) {
-    int epochs = losses.stream().mapToInt(curve -> curve.length).min().orElseThrow();
-    return Series.line(name, 1, IntStream.range(0, epochs).mapToDouble(value).toArray());
-  }
-
-  private static DoubleStream of(List<double[]> losses, int epoch) {
-    return losses.stream().mapToDouble(curve -> curve[epoch]);
+  /** Of every epoch that some model came to. */
+  private static double[] overModels(List<double[]> losses, ToDoubleFunction<DoubleStream> value) {
+    int longest = losses.stream().mapToInt(curve -> curve.length).max().orElseThrow();
+    return IntStream.range(0, longest)
+        .mapToDouble(
+            epoch ->
+                value.applyAsDouble(
+                    losses.stream().filter(curve -> epoch < curve.length).mapToDouble(curve -> curve[epoch])))
+        .toArray();
   }
 
   /** Logarithmic where the curves span orders of magnitude. */

@@ -1,10 +1,13 @@
 package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
+import io.ringstep.Loss;
+import io.ringstep.Model;
 import io.ringstep.chart.Chart;
 import io.ringstep.chart.Report;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,8 +22,8 @@ import java.util.stream.IntStream;
 final class TrainingReport {
   private final TrainCommand options;
   private final Console console;
-  private DeviceChoice device;
   private final RankSession session;
+  private DeviceChoice device;
 
   TrainingReport(TrainCommand options, Console console, RankSession session) {
     this.session = session;
@@ -33,13 +36,12 @@ final class TrainingReport {
     say(
         "training " + models() + network(start) + ", on " + data(data, start));
     say(
-        options.optimizer.describe(options.defaults()) + "; "
-            + options.loop.describe(options.defaults())
+        optimizing() + "; " + looping()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
         DeviceChoice.of(
             options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
-            data.rows().rows(), options.loop.fit(options.defaults(), 0));
+            data.rows().rows(), options.fit(0));
     say(device.description() + session.description());
   }
 
@@ -57,7 +59,10 @@ final class TrainingReport {
   /** Says how it went. */
   void end(TrainingData data, TrainingResult result) throws IOException {
     say(speed(result));
-    say("mean squared error " + Text.loss(result.loss()) + spread(result) + comparison(data, result));
+    say(lossName(result) + " " + loss(data, result));
+    if (result.validationLoss().isPresent()) {
+      say("of the validation rows " + validation(result));
+    }
     if (!options.output.save.isEmpty()) {
       say("saved " + names(options.output.save));
     }
@@ -71,16 +76,20 @@ final class TrainingReport {
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("Network", models() + network(start));
     facts.put("Data", data(data, start));
-    facts.put("Optimizer", options.optimizer.describe(options.defaults()));
-    facts.put("Training", options.loop.describe(options.defaults()));
+    facts.put("Optimizer", optimizing());
+    facts.put("Training", looping());
     facts.put("Device", device.description());
     facts.put("Done", speed(result));
-    facts.put("Mean squared error", Text.loss(result.loss()) + spread(result) + comparison(data, result));
+    facts.put("Loss", lossName(result) + " " + loss(data, result));
+    if (result.validationLoss().isPresent()) {
+      facts.put("Of the validation rows", validation(result));
+    }
     facts.put("Ringstep", Versions.ringstep());
-    List<Chart> charts =
-        List.of(
-            TrainingCharts.losses(result),
-            TrainingCharts.predictions(result.models().get(0).model(), data.rows()));
+    List<Chart> charts = new ArrayList<>(List.of(TrainingCharts.losses(result, lossName(result))));
+    Model first = result.models().get(0).model();
+    if (!first.loss().isClassifier()) {
+      charts.add(TrainingCharts.predictions(first, data.partition(0).training()));
+    }
     return new Report("A training run on " + data.name(), facts, tables(result), charts);
   }
 
@@ -93,7 +102,7 @@ final class TrainingReport {
         IntStream.range(0, losses.length)
             .mapToObj(k -> List.of(Integer.toString(k), Text.loss(losses[k])))
             .toList();
-    return List.of(new Report.Table("Models", List.of("model", "mean squared error"), rows));
+    return List.of(new Report.Table("Models", List.of("model", lossName(result)), rows));
   }
 
   /** Says that it ended early. */
@@ -132,20 +141,34 @@ final class TrainingReport {
         + standardization(data, start);
   }
 
+  private String optimizing() {
+    return options.optimizer.describe(options.defaults()) + options.loss.describe() + options.schedule.describe();
+  }
+
+  private String looping() {
+    return options.loop.describe(options.defaults()) + options.validation.describe();
+  }
+
+  private static String loss(TrainingData data, TrainingResult result) {
+    return Text.loss(result.loss()) + spread(result.finalLosses()) + comparison(data, result);
+  }
+
+  private static String validation(TrainingResult result) {
+    return Text.loss(result.validationLoss().orElseThrow())
+        + spread(result.models().stream().mapToDouble(Trained::validationLoss).toArray()) + ends(result);
+  }
+
   private static String speed(TrainingResult result) {
     return String.format(
-        Locale.ROOT, "%s, %s%s in %.3f s: %,.0f samples/s",
-        Text.count(result.steps(), "step"), Text.count(result.epochs(), "epoch"),
-        result.models().size() > 1 ? " of each model" : "",
-        result.seconds(), result.samplesPerSecond());
+        Locale.ROOT, "%s in %.3f s: %,.0f samples/s", work(result), result.seconds(), result.samplesPerSecond());
   }
 
   private String models() {
-    return options.loop.models == 1 ? "" : options.loop.models + " models of ";
+    return options.models() == 1 ? "" : options.models() + " models of ";
   }
 
   private String standardization(TrainingData data, StartingPoint start) {
-    if (data.rows().standardizer().isEmpty()) {
+    if (data.partition(0).training().standardizer().isEmpty()) {
       return "";
     }
     return start.standardizer().isPresent()
@@ -153,8 +176,40 @@ final class TrainingReport {
         : ", standardized";
   }
 
-  private static String spread(TrainingResult result) {
-    double[] losses = result.finalLosses();
+  /** What {@code train} makes small, in words. */
+  static String lossName(TrainingResult result) {
+    return switch (result.models().get(0).model().loss().kind()) {
+      case MSE -> "mean squared error";
+      case MAE -> "mean absolute error";
+      case HUBER -> "mean Huber loss";
+      case BCE -> "binary cross-entropy";
+      case CROSS_ENTROPY -> "cross-entropy";
+    };
+  }
+
+  /** Models may stop at different epochs. */
+  private static String work(TrainingResult result) {
+    boolean alike = result.models().stream().allMatch(trained -> trained.fit().steps() == result.steps());
+    if (!alike) {
+      return Text.count(result.totalSteps(), "step") + " of all models";
+    }
+    return Text.count(result.steps(), "step") + ", " + Text.count(result.epochs(), "epoch")
+        + (result.models().size() > 1 ? " of each model" : "");
+  }
+
+  /** Where models were taken from, if not from the last epoch. */
+  private static String ends(TrainingResult result) {
+    if (result.models().get(0).fit().bestEpoch().isEmpty()) {
+      return "";
+    }
+    String epochs =
+        result.models().stream()
+            .map(trained -> String.valueOf(trained.fit().bestEpoch().orElseThrow()))
+            .collect(Collectors.joining(", "));
+    return ", with the weights of " + (result.models().size() == 1 ? "epoch " : "epochs ") + epochs;
+  }
+
+  private static String spread(double[] losses) {
     if (losses.length == 1) {
       return "";
     }

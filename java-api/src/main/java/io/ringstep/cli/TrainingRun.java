@@ -3,6 +3,7 @@ package io.ringstep.cli;
 import io.ringstep.Checkpoint;
 import io.ringstep.CollectiveException;
 import io.ringstep.InvalidDataException;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.RingstepException;
 import io.ringstep.internal.ModelFile;
@@ -40,13 +41,13 @@ final class TrainingRun {
 
   private int readAndTrain() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
-    List<Model> models = InitialModels.read(options.network, options.loop.models);
-    int outputs = StartingPoint.outputs(options.data, options.network, models);
-    try (TrainingData data = TrainingData.read(options.data.file, options.data.targets, outputs)) {
-      StartingPoint start = StartingPoint.of(options.network, models, data);
-      if (options.standardize() || start.standardizer().isPresent()) {
-        data.standardize(start.standardizer());
-      }
+    List<Model> models = InitialModels.read(options.network, options.models());
+    Loss loss = StartingPoint.loss(options.loss, models);
+    int targets = StartingPoint.outputs(options.data, options.network, models, loss);
+    List<String> classNames = models.isEmpty() ? List.of() : models.get(0).classNames();
+    try (TrainingData data = TrainingData.read(options, loss, targets, classNames)) {
+      StartingPoint start = StartingPoint.of(options.network, models, loss, data);
+      data.prepare(options, start.standardizer());
       return train(data, start);
     }
   }
@@ -76,7 +77,7 @@ final class TrainingRun {
       TrainingData data, StartingPoint start, Interrupts interrupts, Optional<Checkpoint> checkpoint) {
     try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
       return new Ensemble(options, start, display, interrupts::requested, checkpoint, session.communicator())
-          .train(data.rows());
+          .train(data);
     } catch (InvalidDataException | CollectiveException e) {
       throw e; // their kind tells the exit code
     } catch (RingstepException e) {
@@ -89,7 +90,7 @@ final class TrainingRun {
   private void draw(TrainingData data, TrainingResult result, TrainingReport report, StartingPoint start)
       throws IOException {
     if (options.output.plot != null) {
-      ChartFiles.write(TrainingCharts.losses(result), options.output.plot);
+      ChartFiles.write(TrainingCharts.losses(result, TrainingReport.lossName(result)), options.output.plot);
     }
     if (options.output.report != null) {
       ChartFiles.write(report.page(data, result, start), options.output.report);
@@ -103,7 +104,7 @@ final class TrainingRun {
     if (files.isEmpty() || models.isEmpty()) {
       return List.of();
     }
-    if (files.size() < options.loop.models) {
+    if (files.size() < options.models()) {
       ModelFile.saveAll(models, files.get(0));
       return files;
     }

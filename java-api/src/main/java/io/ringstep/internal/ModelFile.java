@@ -1,6 +1,7 @@
 package io.ringstep.internal;
 
 import io.ringstep.Encoding;
+import io.ringstep.GroupedModels;
 import io.ringstep.InvalidDataException;
 import io.ringstep.Model;
 import io.ringstep.Network;
@@ -17,6 +18,8 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * Models as {@code .safetensors}: one tensor a parameter, under PyTorch's name and shape, and in the
@@ -57,12 +60,42 @@ public final class ModelFile {
   }
 
   static List<Model> models(Path file, SafetensorsFile content) {
+    return models(file, content, ModelMetadata.parse(file, content.metadata()));
+  }
+
+  /**
+   * Reads a file of one model a group; empty where it has no groups.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static Optional<GroupedModels> loadGroups(Path file) {
+    SafetensorsFile content = SafetensorsFile.read(file);
     ModelMetadata metadata = ModelMetadata.parse(file, content.metadata());
+    if (metadata.groups() == null) {
+      return Optional.empty();
+    }
+    List<Model> models = models(file, content, metadata);
+    try {
+      return Optional.of(new GroupedModels(metadata.groups().column(), metadata.groups().names(), models));
+    } catch (IllegalArgumentException e) {
+      throw new InvalidDataException(file, 0, 0, "does not fit together: " + e.getMessage(), e);
+    }
+  }
+
+  private static List<Model> models(Path file, SafetensorsFile content, ModelMetadata metadata) {
     try {
       ModelTensors tensors = new ModelTensors(file, CheckpointFile.parameters(content));
       Network network = tensors.network().withActivation(metadata.activation());
-      return tensors.parameters(network).stream()
-          .map(parameters -> encoded(metadata.model(network, parameters), tensors.encoding()))
+      List<float[]> parameters = tensors.parameters(network);
+      ModelMetadata.Groups groups = metadata.groups();
+      if (groups != null && (groups.names().size() != parameters.size()
+          || !groups.standardizers().isEmpty() && groups.standardizers().size() != parameters.size())) {
+        throw new IllegalArgumentException(
+            parameters.size() + " models for " + groups.names().size() + " groups with "
+                + groups.standardizers().size() + " standardizers");
+      }
+      return IntStream.range(0, parameters.size())
+          .mapToObj(k -> encoded(metadata.model(network, parameters.get(k), k), tensors.encoding()))
           .toList();
     } catch (IllegalArgumentException e) {
       throw new InvalidDataException(file, 0, 0, "does not fit together: " + e.getMessage(), e);
@@ -77,16 +110,21 @@ public final class ModelFile {
 
   /** Writes one model, whole or not at all. */
   public static void save(Model model, Path file) throws IOException {
-    write(List.of(model), false, file);
+    write(List.of(model), ModelMetadata.of(model), false, file);
   }
 
   /** Writes models of one network stacked, whole or not at all. */
   public static void saveAll(List<Model> models, Path file) throws IOException {
-    write(models, true, file);
+    write(models, ModelMetadata.of(models.get(0)), true, file);
   }
 
-  private static void write(List<Model> models, boolean stacked, Path file) throws IOException {
-    SafetensorsFile.write(file, tensors(models, stacked), ModelMetadata.of(models.get(0)).strings());
+  /** Writes one model a group, stacked, whole or not at all. */
+  public static void saveGroups(GroupedModels grouped, Path file) throws IOException {
+    write(grouped.models(), ModelMetadata.of(grouped), true, file);
+  }
+
+  private static void write(List<Model> models, ModelMetadata metadata, boolean stacked, Path file) throws IOException {
+    SafetensorsFile.write(file, tensors(models, stacked), metadata.strings());
   }
 
   static List<Tensor> tensors(List<Model> models, boolean stacked) {

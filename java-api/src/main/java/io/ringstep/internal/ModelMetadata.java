@@ -3,7 +3,9 @@ package io.ringstep.internal;
 import com.google.gson.Gson;
 import com.google.gson.JsonParseException;
 import io.ringstep.Activation;
+import io.ringstep.GroupedModels;
 import io.ringstep.InvalidDataException;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import io.ringstep.Standardizer;
@@ -14,15 +16,32 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
  * What a model file says beside its tensors. Each part may be missing: PyTorch writes none of them.
  *
- * @param standardizer null where rows are used as they are
+ * @param standardizer null where rows are used as they are, or differently by group
+ * @param groups null where models are not of groups
  */
 record ModelMetadata(
-    Activation activation, Standardizer standardizer, List<String> inputNames, List<String> targetNames) {
+    Activation activation,
+    Standardizer standardizer,
+    List<String> inputNames,
+    List<String> targetNames,
+    Loss loss,
+    List<String> classNames,
+    Groups groups) {
+  /**
+   * The groups of stacked models.
+   *
+   * @param column what they are told apart by
+   * @param standardizers of each group, or empty
+   */
+  record Groups(String column, List<String> names, List<Standardizer> standardizers) {}
+
   private static final String ACTIVATION = "ringstep.activation";
   private static final String X_MEAN = "ringstep.x_mean";
   private static final String X_SCALE = "ringstep.x_scale";
@@ -30,6 +49,11 @@ record ModelMetadata(
   private static final String Y_SCALE = "ringstep.y_scale";
   private static final String INPUTS = "ringstep.inputs";
   private static final String TARGETS = "ringstep.targets";
+  private static final String LOSS = "ringstep.loss";
+  private static final String HUBER_DELTA = "ringstep.huber_delta";
+  private static final String CLASSES = "ringstep.classes";
+  private static final String GROUP_BY = "ringstep.group_by";
+  private static final String GROUPS = "ringstep.groups";
   private static final Gson GSON = new Gson();
 
   static ModelMetadata of(Model model) {
@@ -37,18 +61,39 @@ record ModelMetadata(
         model.network().activation(),
         model.standardizer().orElse(null),
         model.inputNames(),
-        model.targetNames());
+        model.targetNames(),
+        model.loss(),
+        model.classNames(),
+        null);
+  }
+
+  static ModelMetadata of(GroupedModels grouped) {
+    Model first = grouped.models().get(0);
+    List<Standardizer> own = grouped.models().stream().flatMap(model -> model.standardizer().stream()).toList();
+    return new ModelMetadata(
+        first.network().activation(),
+        null,
+        first.inputNames(),
+        first.targetNames(),
+        first.loss(),
+        first.classNames(),
+        new Groups(grouped.column(), grouped.groups(), own));
   }
 
   /** @param strings the file's {@code __metadata__} */
   static ModelMetadata parse(Path file, Map<String, String> strings) {
     Parser parser = new Parser(file, strings);
+    Groups groups = parser.groups();
     return new ModelMetadata(
-        parser.activation(), parser.standardizer(), parser.names(INPUTS), parser.names(TARGETS));
+        parser.activation(), groups == null ? parser.standardizer() : null, parser.names(INPUTS), parser.names(TARGETS),
+        parser.loss(), parser.names(CLASSES), groups);
   }
 
-  Model model(Network network, float[] parameters) {
-    return new Model(network, parameters, standardizer, inputNames, targetNames);
+  /** Model {@code k} of the file. */
+  Model model(Network network, float[] parameters, int k) {
+    boolean own = groups != null && !groups.standardizers.isEmpty();
+    return new Model(
+        network, parameters, own ? groups.standardizers.get(k) : standardizer, inputNames, targetNames, loss, classNames);
   }
 
   /** The file's {@code __metadata__}. */
@@ -62,13 +107,36 @@ record ModelMetadata(
       strings.put(Y_MEAN, GSON.toJson(standardizer.yMean()));
       strings.put(Y_SCALE, GSON.toJson(standardizer.yScale()));
     }
+    if (groups != null) {
+      strings.put(GROUP_BY, groups.column);
+      strings.put(GROUPS, GSON.toJson(groups.names));
+      if (!groups.standardizers.isEmpty()) {
+        strings.put(X_MEAN, ofGroups(Standardizer::xMean));
+        strings.put(X_SCALE, ofGroups(Standardizer::xScale));
+        strings.put(Y_MEAN, ofGroups(Standardizer::yMean));
+        strings.put(Y_SCALE, ofGroups(Standardizer::yScale));
+      }
+    }
     if (!inputNames.isEmpty()) {
       strings.put(INPUTS, GSON.toJson(inputNames));
     }
     if (!targetNames.isEmpty()) {
       strings.put(TARGETS, GSON.toJson(targetNames));
     }
+    if (!loss.equals(Loss.MSE)) {
+      strings.put(LOSS, loss.toString());
+    }
+    if (loss.kind() == Loss.Kind.HUBER) {
+      strings.put(HUBER_DELTA, Double.toString(loss.delta()));
+    }
+    if (!classNames.isEmpty()) {
+      strings.put(CLASSES, GSON.toJson(classNames));
+    }
     return strings;
+  }
+
+  private String ofGroups(Function<Standardizer, double[]> part) {
+    return GSON.toJson(groups.standardizers.stream().map(part).toList());
   }
 
   private record Parser(Path file, Map<String, String> strings) {
@@ -78,6 +146,23 @@ record ModelMetadata(
           .filter(activation -> activation.name().equalsIgnoreCase(name))
           .findFirst()
           .orElseThrow(() -> invalid(ACTIVATION, "no activation is called '" + name + "'", null));
+    }
+
+    Loss loss() {
+      String name = strings.getOrDefault(LOSS, "mse");
+      Loss.Kind kind =
+          Arrays.stream(Loss.Kind.values())
+              .filter(known -> known.name().replace('_', '-').equalsIgnoreCase(name))
+              .findFirst()
+              .orElseThrow(() -> invalid(LOSS, "no loss is called '" + name + "'", null));
+      if (kind != Loss.Kind.HUBER) {
+        return new Loss(kind, 1);
+      }
+      try {
+        return Loss.huber(Double.parseDouble(strings.getOrDefault(HUBER_DELTA, "1")));
+      } catch (IllegalArgumentException e) {
+        throw invalid(HUBER_DELTA, "must be a number above 0", e);
+      }
     }
 
     Standardizer standardizer() {
@@ -93,6 +178,34 @@ record ModelMetadata(
       } catch (IllegalArgumentException e) {
         throw new InvalidDataException(file, 0, 0, "metadata: " + e.getMessage(), e);
       }
+    }
+
+    Groups groups() {
+      if (!strings.containsKey(GROUPS)) {
+        return null;
+      }
+      return new Groups(strings.getOrDefault(GROUP_BY, "group"), names(GROUPS), groupStandardizers());
+    }
+
+    private List<Standardizer> groupStandardizers() {
+      if (!strings.containsKey(X_MEAN)) {
+        return List.of();
+      }
+      double[][] xMean = rows(X_MEAN);
+      double[][] xScale = rows(X_SCALE);
+      double[][] yMean = rows(Y_MEAN);
+      double[][] yScale = rows(Y_SCALE);
+      try {
+        return IntStream.range(0, xMean.length)
+            .mapToObj(g -> new Standardizer(xMean[g], xScale[g], yMean[g], yScale[g]))
+            .toList();
+      } catch (IllegalArgumentException | ArrayIndexOutOfBoundsException e) {
+        throw new InvalidDataException(file, 0, 0, "metadata: the groups' standardizers do not fit: " + e.getMessage(), e);
+      }
+    }
+
+    private double[][] rows(String key) {
+      return array(key, double[][].class, "arrays of numbers, one a group");
     }
 
     List<String> names(String key) {

@@ -1,12 +1,12 @@
 package io.ringstep.internal;
 
-import io.ringstep.CudaException;
-import io.ringstep.CudaFatalException;
-import io.ringstep.CudaOutOfMemoryException;
 import io.ringstep.CollectiveException;
 import io.ringstep.CollectiveTimeoutException;
 import io.ringstep.RankFailedException;
 import io.ringstep.RankMismatchException;
+import io.ringstep.CudaException;
+import io.ringstep.CudaFatalException;
+import io.ringstep.CudaOutOfMemoryException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Engine;
 import org.bytedeco.javacpp.Loader;
@@ -63,14 +63,14 @@ public final class Native {
     String reason = Engine.rs_last_error().getString();
     return switch (status) {
       case Engine.RS_INVALID_ARGUMENT -> new IllegalArgumentException(reason);
-      case Engine.RS_CUDA -> new CudaException(reason);
-      case Engine.RS_CUDA_OUT_OF_MEMORY -> new CudaOutOfMemoryException(reason);
-      case Engine.RS_CUDA_FATAL -> new CudaFatalException(reason);
       case Engine.RS_COLLECTIVE_TIMEOUT -> new CollectiveTimeoutException(Engine.rs_last_error_rank(), reason);
       case Engine.RS_COLLECTIVE_RANK_LOST -> new RankFailedException(Engine.rs_last_error_rank(), reason);
       case Engine.RS_COLLECTIVE_MISMATCH -> new RankMismatchException(Engine.rs_last_error_rank(), reason);
       case Engine.RS_COLLECTIVE_ABORTED, Engine.RS_COLLECTIVE_FAILED ->
           new CollectiveException(Engine.rs_last_error_rank(), reason);
+      case Engine.RS_CUDA -> new CudaException(reason);
+      case Engine.RS_CUDA_OUT_OF_MEMORY -> new CudaOutOfMemoryException(reason);
+      case Engine.RS_CUDA_FATAL -> new CudaFatalException(reason);
       default -> new RingstepException(reason);
     };
   }

@@ -18,7 +18,8 @@ class InfoCommandTest {
         List.of(
             "ringstep +\\S.+", "engine +[0-9.]+", "simd +(avx512|avx2|baseline)", "javacpp +[0-9.]+",
             "mpi +(Open MPI v|MPICH |not found).*", "nccl +([0-9.]+|not found)", "java +[0-9].+", "os +.+",
-            "cpu +available: .+processors?", "cuda driver +\\S.*", "cuda runtime +\\S.*", "cuda +(not )?available: .+")) {
+            "cpu +available: .+processors?", "cuda driver +\\S.*", "cuda runtime +\\S.*",
+            "cuda +(not )?available: .+")) {
       assertTrue(result.out().lines().anyMatch(shown -> shown.matches(line)), result.out() + line);
     }
   }

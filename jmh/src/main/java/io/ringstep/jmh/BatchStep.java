@@ -1,9 +1,12 @@
 package io.ringstep.jmh;
 
 import io.ringstep.Dataset;
-import io.ringstep.Device;
 import io.ringstep.Fit;
 import io.ringstep.Trainer;
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Samples;
+import io.ringstep.workload.Schedule;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -28,6 +31,9 @@ public class BatchStep extends Schedule {
   @Param({"1", "2"})
   public int threads;
 
+  @Param("cpu")
+  public String device;
+
   private Trainer trainer;
   private Dataset dataset;
   private Fit steps;
@@ -35,8 +41,8 @@ public class BatchStep extends Schedule {
   @Setup
   public void open() {
     Problem problem = new Problem(batch);
-    trainer = Problem.trainer(Device.cpu(threads));
-    dataset = problem.dataset(); // an epoch of it is one step
+    trainer = Ringstep.trainer(Ringstep.device(device, threads));
+    dataset = Ringstep.dataset(problem); // an epoch of it is one step
     trainer.fit(dataset, Fit.epochs(CHECKED_STEPS).batch(batch));
     Float64.requireClose("fit", trainer.parameters(), Float64.train(problem, batch, CHECKED_STEPS));
     // So many steps a call that the call itself costs nothing: about 2^22 samples.

@@ -1,7 +1,9 @@
 package io.ringstep.jmh;
 
-import io.ringstep.Device;
 import io.ringstep.Trainer;
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Schedule;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -21,6 +23,9 @@ public class Forward extends Schedule {
   /** Rows to predict one by one. */
   @State(Scope.Thread)
   public static class One {
+    @Param("cpu")
+    public String device;
+
     Trainer trainer;
     float[][] xRows;
     FloatBuffer x;
@@ -29,7 +34,7 @@ public class Forward extends Schedule {
     @Setup
     public void open() {
       Problem problem = new Problem(ONES);
-      trainer = Problem.trainer(Device.cpu());
+      trainer = Ringstep.trainer(Ringstep.device(device, 1));
       xRows = new float[ONES][];
       for (int r = 0; r < ONES; r++) {
         xRows[r] = Arrays.copyOfRange(problem.x, r * Problem.INPUTS, (r + 1) * Problem.INPUTS);
@@ -56,6 +61,9 @@ public class Forward extends Schedule {
     @Param({"1", "2"})
     public int threads;
 
+    @Param("cpu")
+    public String device;
+
     Trainer trainer;
     FloatBuffer x;
     FloatBuffer y;
@@ -63,7 +71,7 @@ public class Forward extends Schedule {
     @Setup
     public void open() {
       Problem problem = new Problem(ALL);
-      trainer = Problem.trainer(Device.cpu(threads));
+      trainer = Ringstep.trainer(Ringstep.device(device, threads));
       x = DirectFloats.of(problem.x);
       y = DirectFloats.empty(ALL);
       trainer.predict(x, y);

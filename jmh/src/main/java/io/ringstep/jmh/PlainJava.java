@@ -1,8 +1,11 @@
 package io.ringstep.jmh;
 
-import static io.ringstep.jmh.Problem.HIDDEN;
-import static io.ringstep.jmh.Problem.INPUTS;
+import static io.ringstep.workload.Problem.HIDDEN;
+import static io.ringstep.workload.Problem.INPUTS;
 
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Schedule;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.Scope;
@@ -94,7 +97,7 @@ public class PlainJava extends Schedule {
   }
 
   private float[] parameters() {
-    float[] flat = new float[Problem.NETWORK.parameterCount()];
+    float[] flat = new float[Problem.PARAMETERS];
     for (int j = 0; j < HIDDEN; j++) {
       for (int i = 0; i < INPUTS; i++) {
         flat[j * INPUTS + i] = w1[i * HIDDEN + j];

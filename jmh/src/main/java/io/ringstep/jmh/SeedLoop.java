@@ -1,14 +1,17 @@
 package io.ringstep.jmh;
 
 import io.ringstep.Dataset;
-import io.ringstep.Device;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Trainer;
+import io.ringstep.workload.Float64;
+import io.ringstep.workload.Problem;
+import io.ringstep.workload.Schedule;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -26,6 +29,9 @@ public class SeedLoop extends Schedule {
   static final int STEPS = 10_000;
   private static final Fit ONE_EPOCH = Fit.epochs(1).batch(1);
 
+  @Param("cpu")
+  public String device;
+
   private Trainer trainer;
   private Dataset dataset;
   private float[][] xRows;
@@ -36,8 +42,8 @@ public class SeedLoop extends Schedule {
   @Setup
   public void open() {
     Problem problem = new Problem(STEPS);
-    trainer = Problem.trainer(Device.cpu());
-    dataset = problem.dataset();
+    trainer = Ringstep.trainer(Ringstep.device(device, 1));
+    dataset = Ringstep.dataset(problem);
     x = DirectFloats.of(problem.x);
     y = DirectFloats.of(problem.y);
     xRows = new float[STEPS][];

@@ -36,6 +36,11 @@ record Columns(Source source, List<String> names, long rows, int width, FloatBuf
     return new Columns(source, List.of(), shape[0], width, tensor.data());
   }
 
+  /** Only these columns. */
+  Columns choose(int[] columns) {
+    return new Columns(source, names(columns), rows, columns.length, take(columns));
+  }
+
   /** Where the columns of these names are. */
   int[] indexes(List<String> wanted) {
     source.requireNames("column", wanted, names);

@@ -22,8 +22,9 @@ import java.util.List;
  * @param names the columns' names, without surrounding blanks
  * @param rows number of rows, at least 1
  * @param data [rows, names], row-major, direct and in native byte order; finite
+ * @param classNames what the numbers of its column of classes stand for; empty where it has none
  */
-public record CsvFile(List<String> names, long rows, FloatBuffer data) {
+public record CsvFile(List<String> names, long rows, FloatBuffer data, List<String> classNames) {
   private static final String SEPARATORS = ",;\t";
   private static final int LONGEST_HEADER = 1 << 20;
   private static final char BYTE_ORDER_MARK = '\uFEFF';
@@ -34,8 +35,32 @@ public record CsvFile(List<String> names, long rows, FloatBuffer data) {
    * @throws io.ringstep.InvalidDataException if the file is missing or malformed
    */
   public static CsvFile read(Path file) {
+    return read(file, (ClassColumn) null);
+  }
+
+  /** @param classes the column that holds classes, or null */
+  static CsvFile read(Path file, ClassColumn classes) {
     Source source = new Source(file);
-    CsvRows rows = new CsvRows(source);
+    return read(source, new CsvRows(source, classes));
+  }
+
+  /**
+   * A table one of whose columns is text.
+   *
+   * @param csv all columns; that of text is 0
+   * @param labels the text of every row
+   */
+  record Labelled(CsvFile csv, List<String> labels) {}
+
+  /** Reads a whole file, or a pipe, in which {@code labelColumn} is a column of text. */
+  static Labelled readLabelled(Path file, String labelColumn) {
+    Source source = new Source(file);
+    CsvRows rows = new CsvRows(source, null, labelColumn);
+    CsvFile csv = read(source, rows);
+    return new Labelled(csv, rows.labels());
+  }
+
+  private static CsvFile read(Source source, CsvRows rows) {
     try (FileChannel channel = source.open();
         Reader text = text(channel)) {
       var builder = CsvReader.builder().trimWhitespacesAroundQuotes(true).allowUnclosedQuote(false);

@@ -3,9 +3,12 @@ package io.ringstep.internal.files;
 import de.siegmar.fastcsv.reader.AbstractBaseCsvCallbackHandler;
 import de.siegmar.fastcsv.reader.RecordType;
 import io.ringstep.InvalidDataException;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Collects a CSV file's cells as the parser meets them, without an object a cell or a row. */
@@ -13,14 +16,30 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
   private static final int FIRST_CAPACITY = 1 << 14;
 
   private final Source source;
+  private final ClassColumn classes;
   private final List<String> names = new ArrayList<>();
   private final GrowableFloats floats;
   private boolean inHeader = true;
   private boolean allNumbers = true;
+  private final String labelColumn;
+  private final List<String> labels = new ArrayList<>();
+  private final Map<String, String> known = new HashMap<>();
+  private int labelIndex = -1;
   private long rows;
 
-  CsvRows(Source source) {
+  /** @param classes the column that holds classes, or null */
+  CsvRows(Source source, ClassColumn classes) {
+    this(source, classes, null);
+  }
+
+  /**
+   * @param classes the column that holds classes, or null
+   * @param labelColumn a column of text, or null; among the numbers it counts as 0
+   */
+  CsvRows(Source source, ClassColumn classes, String labelColumn) {
     this.source = source;
+    this.labelColumn = labelColumn;
+    this.classes = classes;
     this.floats = new GrowableFloats(source, FIRST_CAPACITY);
   }
 
@@ -38,6 +57,17 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     while (from < to && isBlank(text[to - 1])) {
       to--;
+    }
+    if (!inHeader && index == labelIndex) {
+      addLabel(new String(text, from, to - from), index + 1);
+      floats.add(0);
+      return;
+    }
+    if (!inHeader && classes != null && classes.isAt(index)) {
+      String cell = new String(text, from, to - from);
+      requireText(cell, index + 1);
+      floats.add(classes.number(cell, line()));
+      return;
     }
     float value = DecimalNumber.parse(text, from, to);
     if (inHeader) {
@@ -57,6 +87,13 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     }
     if (inHeader) {
       checkHeader();
+      if (classes != null) {
+        classes.findIn(names);
+      }
+      if (labelColumn != null) {
+        source.requireNames("column", List.of(labelColumn), names);
+        labelIndex = names.indexOf(labelColumn);
+      }
       inHeader = false;
     } else {
       checkWidth(getFieldCount());
@@ -72,7 +109,23 @@ final class CsvRows extends AbstractBaseCsvCallbackHandler<CsvFile> {
     if (rows == 0) {
       throw source.invalid("has no rows after its header; add at least one");
     }
-    return new CsvFile(List.copyOf(names), rows, floats.toBuffer());
+    FloatBuffer data = floats.toBuffer();
+    List<String> classNames = classes == null ? List.of() : classes.finish(data, names.size());
+    return new CsvFile(List.copyOf(names), rows, data, classNames);
+  }
+
+  /** The text of the label column in every row. */
+  List<String> labels() {
+    return labels;
+  }
+
+  private void addLabel(String label, int column) {
+    requireText(label, column);
+    if (label.isEmpty()) {
+      throw source.at(line(), column, "the cell is empty; every row must name its group");
+    }
+    // Groups have many rows: one string for each group is enough.
+    labels.add(known.computeIfAbsent(label, same -> same));
   }
 
   private void addName(String name, boolean isText) {

@@ -13,6 +13,8 @@ import java.util.List;
  * @param outputs width of a row of y; 0 where the file was read for its inputs alone
  * @param x [rows, inputs], row-major, finite
  * @param y [rows, outputs], row-major, finite
+ * @param weights of the rows, [rows], finite and at least 0; null where there are none
+ * @param classNames names of the classes that y numbers; empty where it holds plain numbers
  */
 public record Table(
     List<String> xNames,
@@ -21,4 +23,6 @@ public record Table(
     int inputs,
     int outputs,
     FloatBuffer x,
-    FloatBuffer y) {}
+    FloatBuffer y,
+    FloatBuffer weights,
+    List<String> classNames) {}

@@ -2,6 +2,7 @@ package io.ringstep.internal.files;
 
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,22 @@ public final class TableReader {
    * @throws io.ringstep.InvalidDataException if the file is missing or malformed
    */
   public static Table readTraining(Path file, List<String> targets, int outputs) {
+    return readTraining(file, targets, outputs, null, false, List.of());
+  }
+
+  /**
+   * Reads inputs, targets and what goes with them.
+   *
+   * @param targets names of the CSV columns that are the targets, in this order; if empty, they are
+   *     the last {@code outputs} columns
+   * @param outputs number of targets where {@code targets} is empty, at least 1
+   * @param weights name of the CSV column, or of the array, that holds the rows' weights; or null
+   * @param classes whether the one target is a class; in CSV, any text
+   * @param classNames the classes of a CSV file in their order; if empty, those that it holds
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed
+   */
+  public static Table readTraining(
+      Path file, List<String> targets, int outputs, String weights, boolean classes, List<String> classNames) {
     requireTargets(targets, outputs);
     Source source = new Source(file);
     FileFormat format = FileFormat.of(source);
@@ -29,9 +46,20 @@ public final class TableReader {
       throw source.invalid("has no column names to find targets by; name none, or use a CSV file");
     }
     return switch (format) {
-      case CSV -> split(csv(source), targets, outputs);
-      case NPY -> split(npy(source), targets, outputs);
-      case NPZ, SAFETENSORS -> join(arrays(source, format, List.of("x", "y")), source);
+      case CSV -> {
+        String target = targets.isEmpty() ? null : targets.get(0);
+        CsvFile csv =
+            CsvFile.read(file, classes ? new ClassColumn(source, target, weights, classNames) : null);
+        yield split(Columns.of(csv, source), targets, outputs, weights, csv.classNames());
+      }
+      case NPY -> {
+        if (weights != null) {
+          throw source.invalid("has no column names to find weights by; use a CSV, .npz or .safetensors file");
+        }
+        yield split(npy(source), targets, outputs, null, List.of());
+      }
+      case NPZ, SAFETENSORS ->
+          join(arrays(source, format, weights == null ? List.of("x", "y") : List.of("x", "y", weights)), weights, source);
     };
   }
 
@@ -47,6 +75,12 @@ public final class TableReader {
    * @throws io.ringstep.InvalidDataException if the file is missing or malformed
    */
   public static Table readFeatures(Path file, List<String> featureNames, int inputs, int outputs) {
+    return readFeatures(file, featureNames, inputs, outputs, null);
+  }
+
+  /** @param classes name of a CSV column that may be there and hold any text; or null */
+  public static Table readFeatures(
+      Path file, List<String> featureNames, int inputs, int outputs, String classes) {
     if (!featureNames.isEmpty() && featureNames.size() != inputs) {
       throw new IllegalArgumentException(
           featureNames.size() + " feature names are given for " + inputs + " inputs");
@@ -55,7 +89,8 @@ public final class TableReader {
     FileFormat format = FileFormat.of(source);
     return switch (format) {
       case CSV -> {
-        Columns csv = csv(source);
+        ClassColumn ignored = classes == null ? null : new ClassColumn(source, classes, null, List.of());
+        Columns csv = Columns.of(CsvFile.read(file, ignored), source);
         yield features(
             csv,
             featureNames.isEmpty()
@@ -73,6 +108,57 @@ public final class TableReader {
     };
   }
 
+  /**
+   * Reads inputs and targets of a CSV file whose column {@code group} names every row's group.
+   *
+   * @param targets as of {@link #readTraining}
+   * @param outputs as of {@link #readTraining}
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed, or is not CSV
+   */
+  public static GroupedTable readGrouped(Path file, String group, List<String> targets, int outputs) {
+    requireTargets(targets, outputs);
+    if (targets.contains(group)) {
+      throw new IllegalArgumentException("column '" + group + "' cannot be both a target and the group");
+    }
+    CsvFile.Labelled csv = labelled(file, group);
+    return new GroupedTable(split(without(group, csv.csv(), file), targets, outputs, null, List.of()), csv.labels());
+  }
+
+  /**
+   * Reads inputs alone of a CSV file whose column {@code group} names every row's group.
+   *
+   * @param featureNames as of {@link #readFeatures}
+   * @param inputs as of {@link #readFeatures}
+   * @param outputs as of {@link #readFeatures}
+   * @throws io.ringstep.InvalidDataException if the file is missing or malformed, or is not CSV
+   */
+  public static GroupedTable readGroupedFeatures(
+      Path file, String group, List<String> featureNames, int inputs, int outputs) {
+    CsvFile.Labelled labelled = labelled(file, group);
+    Columns csv = without(group, labelled.csv(), file);
+    int[] x = featureNames.isEmpty() ? firstColumns(csv, inputs, outputs) : csv.indexes(featureNames);
+    return new GroupedTable(features(csv, x), labelled.labels());
+  }
+
+  private static CsvFile.Labelled labelled(Path file, String group) {
+    Source source = new Source(file);
+    if (FileFormat.of(source) != FileFormat.CSV) {
+      throw source.invalid("has no column names to find the group by; use a CSV file");
+    }
+    return CsvFile.readLabelled(file, group);
+  }
+
+  /** The columns but one. */
+  private static Columns without(String name, CsvFile csv, Path file) {
+    Source source = new Source(file);
+    Columns all = Columns.of(csv, source);
+    int[] kept = IntStream.range(0, all.width()).filter(column -> !csv.names().get(column).equals(name)).toArray();
+    if (kept.length == 0) {
+      throw source.invalid("has no column but " + Source.quote(name) + ", which names the groups; add inputs and targets");
+    }
+    return all.choose(kept);
+  }
+
   private static void requireTargets(List<String> targets, int outputs) {
     if (targets.isEmpty() && outputs < 1) {
       throw new IllegalArgumentException("outputs must be at least 1, but is " + outputs);
@@ -81,10 +167,6 @@ public final class TableReader {
       throw new IllegalArgumentException(
           "targets name a column twice: " + String.join(", ", targets));
     }
-  }
-
-  private static Columns csv(Source source) {
-    return Columns.of(CsvFile.read(source.file()), source);
   }
 
   private static Columns npy(Source source) {
@@ -112,13 +194,19 @@ public final class TableReader {
   }
 
   /** Inputs and targets from the columns of one matrix. */
-  private static Table split(Columns columns, List<String> targets, int outputs) {
-    int width = columns.width();
+  private static Table split(
+      Columns columns, List<String> targets, int outputs, String weights, List<String> classNames) {
+    int[] w = weights == null ? new int[0] : columns.indexes(List.of(weights));
+    int[] others = IntStream.range(0, columns.width()).filter(column -> w.length == 0 || column != w[0]).toArray();
+    int width = others.length;
     int wanted = targets.isEmpty() ? outputs : targets.size();
     int[] y =
         targets.isEmpty()
-            ? IntStream.range(Math.max(0, width - wanted), width).toArray()
+            ? Arrays.copyOfRange(others, Math.max(0, width - wanted), width)
             : columns.indexes(targets);
+    if (weights != null && targets.contains(weights)) {
+      throw columns.source().invalid("column " + Source.quote(weights) + " cannot be both a target and the weights");
+    }
     if (wanted >= width) {
       throw columns
           .source()
@@ -129,9 +217,9 @@ public final class TableReader {
                   + wanted
                   + " targets and at least one input");
     }
-    boolean[] isTarget = new boolean[width];
+    boolean[] isTarget = new boolean[columns.width()];
     IntStream.of(y).forEach(column -> isTarget[column] = true);
-    int[] x = IntStream.range(0, width).filter(column -> !isTarget[column]).toArray();
+    int[] x = IntStream.of(others).filter(column -> !isTarget[column]).toArray();
     return new Table(
         columns.names(x),
         columns.names(y),
@@ -139,11 +227,13 @@ public final class TableReader {
         x.length,
         y.length,
         columns.take(x),
-        columns.take(y));
+        columns.take(y),
+        w.length == 0 ? null : requireWeights(columns.take(w), columns.source()),
+        classNames);
   }
 
   /** Inputs and targets from two matrices. */
-  private static Table join(Map<String, Columns> arrays, Source source) {
+  private static Table join(Map<String, Columns> arrays, String weights, Source source) {
     Columns x = arrays.get("x");
     Columns y = arrays.get("y");
     if (x.rows() != y.rows()) {
@@ -154,13 +244,30 @@ public final class TableReader {
               + y.rows()
               + "; every row of x needs its row of y");
     }
-    return new Table(List.of(), List.of(), x.rows(), x.width(), y.width(), x.data(), y.data());
+    FloatBuffer w = null;
+    if (weights != null) {
+      Columns own = arrays.get(weights);
+      if (own.rows() != x.rows() || own.width() != 1) {
+        throw source.invalid("array '" + weights + "' must have one weight for each of the " + x.rows() + " rows");
+      }
+      w = requireWeights(own.data(), own.source());
+    }
+    return new Table(List.of(), List.of(), x.rows(), x.width(), y.width(), x.data(), y.data(), w, List.of());
+  }
+
+  private static FloatBuffer requireWeights(FloatBuffer weights, Source source) {
+    for (int i = 0; i < weights.limit(); i++) {
+      if (weights.get(i) < 0) {
+        throw source.invalid("has the weight " + weights.get(i) + " in row " + (i + 1) + "; a weight is at least 0");
+      }
+    }
+    return weights;
   }
 
   private static Table features(Columns columns, int[] x) {
     FloatBuffer none = GrowableFloats.allocate(columns.source(), 0);
     return new Table(
-        columns.names(x), List.of(), columns.rows(), x.length, 0, columns.take(x), none);
+        columns.names(x), List.of(), columns.rows(), x.length, 0, columns.take(x), none, null, List.of());
   }
 
   private static int[] firstColumns(Columns columns, int inputs, int ignored) {

@@ -1,0 +1,587 @@
+package io.ringstep;
+
+import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_dataset;
+import io.ringstep.engine.Engine.rs_ensemble;
+import io.ringstep.engine.Engine.rs_ensemble_options;
+import io.ringstep.engine.Engine.rs_trainer_options;
+import io.ringstep.internal.ModelFile;
+import io.ringstep.internal.Native;
+import io.ringstep.internal.NativeHandle;
+import java.io.IOException;
+import java.lang.ref.Reference;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.function.IntFunction;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * Many models of one network in training side by side, each with its own start, learning rate and settings, on the same
+ * rows or each on its own.
+ *
+ * <p>Model k has the same bits as a {@link Trainer} with its settings that does the same; together they only train much
+ * faster. A model whose loss becomes NaN or infinite stops before that step and stays as it is; the others go on.
+ *
+ * <p>Any thread may call any method. Calls on one ensemble run one after the other, so a call waits for a fit under way;
+ * {@link #cancel()} ends that early.
+ */
+public final class Ensemble implements AutoCloseable {
+  /** What the engine takes. */
+  private static final int MOST_MODELS = 1_000_000;
+
+  private final Network network;
+  private final int models;
+  private final Exchange exchange;
+  private final Loss loss;
+  private final NativeHandle<rs_ensemble> handle;
+  private final Object turn = new Object();
+  private final Model[] sources;
+  private volatile boolean cancelled;
+  private volatile boolean closing;
+
+  private Ensemble(Builder builder) {
+    Native.require();
+    network = builder.network;
+    models = builder.models;
+    exchange = builder.exchange;
+    rs_ensemble created = create(builder);
+    handle = new NativeHandle<>(this, "Ensemble", created, Engine::rs_ensemble_destroy);
+    loss = builder.loss;
+    sources = new Model[models];
+    if (builder.initial == null) {
+      Native.check(Engine.rs_ensemble_init(created, builder.seeds));
+      Arrays.fill(sources, new Model(network, new float[network.parameterCount()]).withLoss(loss));
+    } else {
+      for (int k = 0; k < models; k++) {
+        sources[k] = builder.initial.get(k).withLoss(loss);
+        setParameters(k, sources[k].parameters());
+      }
+    }
+  }
+
+  private static rs_ensemble create(Builder builder) {
+    int[] sizes = builder.network.sizes();
+    int models = builder.models;
+    rs_ensemble created = new rs_ensemble();
+    long numbers = (long) models * Double.BYTES;
+    long lrAt = Loader.sizeof(rs_ensemble_options.class);
+    long momentumAt = lrAt + numbers;
+    long decayAt = momentumAt + numbers;
+    long sizesAt = decayAt + numbers;
+    Pointer memory = Native.allocate(sizesAt + (long) sizes.length * Integer.BYTES);
+    try {
+      rs_ensemble_options options = new rs_ensemble_options(memory);
+      rs_trainer_options model = options.model();
+      model.sizes(new IntPointer(memory.getPointer(sizesAt)).put(sizes, 0, sizes.length)).size_count(sizes.length);
+      model.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
+      Trainer.settings(builder.optimizer, model.optimizer());
+      model.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
+      model.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
+      model.dropout(builder.dropout).dropout_seed(builder.dropoutSeed);
+      options.models(models);
+      if (builder.learningRates != null) {
+        options.lr(new DoublePointer(memory.getPointer(lrAt)).put(builder.learningRates, 0, models));
+      }
+      if (builder.momenta != null) {
+        options.momentum(new DoublePointer(memory.getPointer(momentumAt)).put(builder.momenta, 0, models));
+      }
+      if (builder.weightDecays != null) {
+        options.weight_decay(new DoublePointer(memory.getPointer(decayAt)).put(builder.weightDecays, 0, models));
+      }
+      Native.check(Engine.rs_ensemble_create(options, created));
+    } finally {
+      Pointer.free(memory);
+    }
+    return created;
+  }
+
+  /**
+   * {@code models} models that start from random parameters: uniform ±1/√in, as PyTorch's {@code nn.Linear}.
+   *
+   * @param models from 1 to 1000000
+   */
+  public static Builder builder(Network network, int models) {
+    if (models < 1 || models > MOST_MODELS) {
+      throw new IllegalArgumentException("an ensemble has from 1 to " + MOST_MODELS + " models, but got " + models);
+    }
+    return new Builder(Objects.requireNonNull(network, "network"), models, null);
+  }
+
+  /** Starts from the parameters of {@code models}, all of one network, and keeps their names. */
+  public static Builder builder(List<Model> models) {
+    if (models.isEmpty()) {
+      throw new IllegalArgumentException("an ensemble has at least one model");
+    }
+    Network network = models.get(0).network();
+    for (Model model : models) {
+      if (!model.network().equals(network)) {
+        throw new IllegalArgumentException(
+            "the models of an ensemble have one network, but these have " + network + " and " + model.network());
+      }
+    }
+    return builder(network, models.size()).from(List.copyOf(models));
+  }
+
+  /**
+   * Reads all models of a file that {@link #save} wrote, to go on with them in {@link #builder(List)}.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static List<Model> load(Path file) {
+    return ModelFile.loadAll(file);
+  }
+
+  /** Writes all models stacked, with shapes such as [models, out, in], whole or not at all. */
+  public void save(Path file) throws IOException {
+    ModelFile.saveAll(models(), file);
+  }
+
+  /** The network of every model. */
+  public Network network() {
+    return network;
+  }
+
+  /** Number of models. */
+  public int size() {
+    return models;
+  }
+
+  /**
+   * One step of every model on the same rows. A model whose loss is not finite stops; see {@link #divergedAt}.
+   *
+   * @param x [rows, inputs], row-major
+   * @param y [rows, outputs], row-major, of as many rows, at least 1
+   */
+  public void step(float[] x, float[] y) {
+    int rows = x.length / network.inputs();
+    if (rows == 0 || rows * network.inputs() != x.length || (long) rows * targets() != y.length) {
+      throw new IllegalArgumentException(
+          "x has " + x.length + " values and y has " + y.length + ": not the same number of rows, at least 1, of "
+              + network.inputs() + " inputs and " + targets() + " targets");
+    }
+    run(ensemble -> Engine.rs_ensemble_step(ensemble, x, y, rows));
+  }
+
+  /** Each model's mean loss of its last step, before its update; NaN before the first one. */
+  public double[] losses() {
+    double[] losses = new double[models];
+    run(ensemble -> Engine.rs_ensemble_losses(ensemble, losses));
+    return losses;
+  }
+
+  /**
+   * The 1-based number of the step whose loss made model {@code k} stop, of all since its parameters were set; empty
+   * while it trains.
+   */
+  public OptionalLong divergedAt(int k) {
+    requireModel(k);
+    long[] steps = new long[models];
+    run(ensemble -> Engine.rs_ensemble_failures(ensemble, steps));
+    return steps[k] == 0 ? OptionalLong.empty() : OptionalLong.of(steps[k]);
+  }
+
+  /** Trains every model for whole epochs on the same rows, in the same order: {@code fit}'s. */
+  public EnsembleResult fit(Dataset data, Fit fit) {
+    return fit(RowsByModel.all(data), fit, null, k -> sources[k].withSource(data));
+  }
+
+  /**
+   * Trains every model for whole epochs on the same rows, each in an order of its own.
+   *
+   * @param shuffleSeeds [models]; model k's order is that of {@code fit.shuffled(shuffleSeeds[k])}
+   */
+  public EnsembleResult fit(Dataset data, Fit fit, long... shuffleSeeds) {
+    requireCount("shuffle seeds", shuffleSeeds.length);
+    return fit(RowsByModel.all(data), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data));
+  }
+
+  /** Trains model k on the rows of group k alone; every model shuffles with {@code fit}'s seed. */
+  public EnsembleResult fit(GroupedDataset data, Fit fit) {
+    return fit(byModel(data), fit, null, k -> sources[k].withSource(data, k));
+  }
+
+  /**
+   * Trains model k on the rows of group k alone.
+   *
+   * @param shuffleSeeds [models]; model k's order is that of {@code fit.shuffled(shuffleSeeds[k])}
+   */
+  public EnsembleResult fit(GroupedDataset data, Fit fit, long... shuffleSeeds) {
+    requireCount("shuffle seeds", shuffleSeeds.length);
+    return fit(byModel(data), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data, k));
+  }
+
+  private EnsembleResult fit(RowsByModel rows, Fit fit, long[] seeds, IntFunction<Model> source) {
+    requireShape(rows.data().inputs(), rows.data().outputs());
+    requireSupported(fit);
+    synchronized (turn) {
+      cancelled = false;
+      try {
+        EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange);
+        EnsembleResult result = new EnsembleLoop(handle.get(), models, plan, () -> cancelled || closing).run();
+        for (int k = 0; k < models; k++) {
+          sources[k] = source.apply(k);
+        }
+        return result;
+      } finally {
+        Reference.reachabilityFence(this);
+      }
+    }
+  }
+
+  /** Ends the fit under way, if any, within milliseconds; it returns what it did so far. */
+  public void cancel() {
+    cancelled = true;
+  }
+
+  /** The mean loss of every model over all rows, in the targets' own units where the data was standardized. */
+  public double[] evaluate(Dataset data) {
+    return evaluate(RowsByModel.all(data));
+  }
+
+  /** The mean loss of model k over the rows of group k, in the targets' own units. */
+  public double[] evaluate(GroupedDataset data) {
+    return evaluate(byModel(data));
+  }
+
+  private double[] evaluate(RowsByModel rows) {
+    requireShape(rows.data().inputs(), rows.data().outputs());
+    double[] losses = new double[models];
+    rs_dataset dataset = rows.data().acquire();
+    try {
+      run(ensemble ->
+          Engine.rs_ensemble_evaluate(
+              ensemble, dataset, rows.firstRows(), rows.counts(), rows.targetScales(models), losses));
+    } finally {
+      rows.data().release();
+    }
+    return losses;
+  }
+
+  /**
+   * Every model's answers, in the units it was trained in.
+   *
+   * @param x [rows, inputs], row-major
+   * @return [models][rows, outputs], row-major
+   */
+  public float[][] predict(float[] x) {
+    int rows = x.length / network.inputs();
+    if (rows * network.inputs() != x.length) {
+      throw new IllegalArgumentException(
+          "x has " + x.length + " values, not whole rows of " + network.inputs() + " inputs");
+    }
+    int width = Math.multiplyExact(rows, network.outputs());
+    float[] all = new float[Math.multiplyExact(models, width)];
+    run(ensemble -> Engine.rs_ensemble_predict(ensemble, x, rows, all));
+    float[][] answers = new float[models][];
+    for (int k = 0; k < models; k++) {
+      answers[k] = Arrays.copyOfRange(all, k * width, (k + 1) * width);
+    }
+    return answers;
+  }
+
+  /**
+   * The mean of the answers of all models that did not diverge, and how far they spread: their standard deviation, which
+   * tells how unsure the ensemble is. In the units it was trained in.
+   *
+   * @param x [rows, inputs], row-major
+   * @throws IllegalStateException if all models diverged
+   */
+  public Prediction predictMean(float[] x) {
+    long[] failures = new long[models];
+    float[][] answers;
+    synchronized (turn) {
+      answers = predict(x);
+      run(ensemble -> Engine.rs_ensemble_failures(ensemble, failures));
+    }
+    List<float[]> sound = new ArrayList<>();
+    for (int k = 0; k < models; k++) {
+      if (failures[k] == 0) {
+        sound.add(answers[k]);
+      }
+    }
+    if (sound.isEmpty()) {
+      throw new IllegalStateException("all " + models + " models diverged; lower the learning rates");
+    }
+    return Prediction.of(sound);
+  }
+
+  /**
+   * What an ensemble as a whole answers.
+   *
+   * @param mean [rows, outputs], the mean over the models
+   * @param spread [rows, outputs], the standard deviation over the models (with n as the divisor)
+   */
+  public record Prediction(float[] mean, float[] spread) {
+    static Prediction of(List<float[]> answers) {
+      int count = answers.get(0).length;
+      float[] mean = new float[count];
+      float[] spread = new float[count];
+      for (int i = 0; i < count; i++) {
+        double sum = 0;
+        for (float[] own : answers) {
+          sum += own[i];
+        }
+        double center = sum / answers.size();
+        double squares = 0;
+        for (float[] own : answers) {
+          squares += (own[i] - center) * (own[i] - center);
+        }
+        mean[i] = (float) center;
+        spread[i] = (float) Math.sqrt(squares / answers.size());
+      }
+      return new Prediction(mean, spread);
+    }
+  }
+
+  /** A copy of the parameters of model {@code k}, in the layout of {@link Network#parameters()}. */
+  public float[] parameters(int k) {
+    requireModel(k);
+    float[] parameters = new float[network.parameterCount()];
+    run(ensemble -> Engine.rs_ensemble_get_parameters(ensemble, k, parameters, parameters.length));
+    return parameters;
+  }
+
+  /** Replaces the parameters of model {@code k} and forgets its optimizer's state; if it had diverged, it trains again. */
+  public void setParameters(int k, float[] parameters) {
+    requireModel(k);
+    run(ensemble -> Engine.rs_ensemble_set_parameters(ensemble, k, parameters, parameters.length));
+  }
+
+  /** Each model's learning rate from its next step on. */
+  public void setLearningRates(double... learningRates) {
+    requireCount("learning rates", learningRates.length);
+    Builder.requireNonNegative("learning rate", learningRates);
+    run(ensemble -> Engine.rs_ensemble_set_learning_rates(ensemble, learningRates));
+  }
+
+  /** Model {@code k} as it is now, with the standardizer and the names of the data it was last fitted to. */
+  public Model model(int k) {
+    synchronized (turn) {
+      return sources[requireModel(k)].withParameters(parameters(k));
+    }
+  }
+
+  /** All models as they are now. */
+  public List<Model> models() {
+    synchronized (turn) {
+      List<Model> all = new ArrayList<>(models);
+      for (int k = 0; k < models; k++) {
+        all.add(model(k));
+      }
+      return all;
+    }
+  }
+
+  /** Waits for a call in flight, cancelling a fit, then frees everything. */
+  @Override
+  public void close() {
+    closing = true;
+    synchronized (turn) {
+      handle.close();
+    }
+  }
+
+  private void run(Function<rs_ensemble, Integer> call) {
+    synchronized (turn) {
+      try {
+        Native.check(call.apply(handle.get()));
+      } finally {
+        Reference.reachabilityFence(this);
+      }
+    }
+  }
+
+  private RowsByModel byModel(GroupedDataset data) {
+    if (data.groups() != models) {
+      throw new IllegalArgumentException(
+          "the data has " + data.groups() + " groups, but the ensemble " + models + " models; it needs one for each group");
+    }
+    return data.byModel();
+  }
+
+  private int requireModel(int k) {
+    return Objects.checkIndex(k, models);
+  }
+
+  private void requireCount(String what, int count) {
+    if (count != models) {
+      throw new IllegalArgumentException(count + " " + what + " for " + models + " models");
+    }
+  }
+
+  /** Targets of a row. */
+  private int targets() {
+    return loss.targets(network.outputs());
+  }
+
+  /** What needs a look at every epoch, or another set of parameters, is a trainer's. */
+  private static void requireSupported(Fit fit) {
+    String other =
+        fit.validation() != null ? "validation and early stopping"
+            : fit.schedule().kind() == Schedule.Kind.PLATEAU ? "reduce-on-plateau"
+            : fit.average() != Fit.Average.NONE ? "averages of weights" : null;
+    if (other != null) {
+      throw new IllegalArgumentException("an ensemble's fit has no " + other + "; use a Trainer for each model");
+    }
+  }
+
+  private void requireShape(int inputs, int outputs) {
+    if (inputs != network.inputs() || outputs != targets()) {
+      throw new IllegalArgumentException(
+          "the data has " + inputs + " inputs and " + outputs + " targets, but network " + network + " takes "
+              + network.inputs() + " and is trained on " + targets());
+    }
+  }
+
+  /** Settings of a new {@link Ensemble}. An array gives every model its own value. */
+  public static final class Builder {
+    private final Network network;
+    private final int models;
+    private final long[] seeds;
+    private List<Model> initial;
+    private Optimizer optimizer = new Sgd(0.01);
+    private Device device = Device.auto();
+    private Exchange exchange = Exchange.never();
+    private Loss loss = Loss.MSE;
+    private double l1;
+    private double clipNorm;
+    private double clipValue;
+    private double dropout;
+    private long dropoutSeed;
+    private double[] learningRates;
+    private double[] momenta;
+    private double[] weightDecays;
+
+    private Builder(Network network, int models, List<Model> initial) {
+      this.network = network;
+      this.models = models;
+      this.initial = initial;
+      this.seeds = new long[models];
+      seed(0);
+    }
+
+    private Builder from(List<Model> models) {
+      initial = models;
+      loss = models.get(0).loss();
+      return this;
+    }
+
+    /** What every model has, where no array says otherwise. Default: plain SGD with learning rate 0.01. */
+    public Builder optimizer(Optimizer optimizer) {
+      this.optimizer = Objects.requireNonNull(optimizer, "optimizer");
+      return this;
+    }
+
+    /** Model k starts from the random parameters of seed {@code first + k}. Default: 0. */
+    public Builder seed(long first) {
+      Arrays.setAll(seeds, k -> first + k);
+      return this;
+    }
+
+    /** Seed of each model's random parameters. Unused when it starts from models. */
+    public Builder seeds(long... seeds) {
+      requireCount("seeds", seeds.length);
+      System.arraycopy(seeds, 0, this.seeds, 0, models);
+      return this;
+    }
+
+    /** Each model's learning rate. */
+    public Builder learningRates(double... learningRates) {
+      requireCount("learning rates", learningRates.length);
+      requireNonNegative("learning rate", learningRates);
+      this.learningRates = learningRates.clone();
+      return this;
+    }
+
+    /** Each model's momentum; only {@link Sgd} has one. */
+    public Builder momenta(double... momenta) {
+      requireCount("momenta", momenta.length);
+      requireNonNegative("momentum", momenta);
+      this.momenta = momenta.clone();
+      return this;
+    }
+
+    /** Each model's weight decay. */
+    public Builder weightDecays(double... weightDecays) {
+      requireCount("weight decays", weightDecays.length);
+      requireNonNegative("weight decay", weightDecays);
+      this.weightDecays = weightDecays.clone();
+      return this;
+    }
+
+    /** What the models tell each other in a fit. Default: {@link Exchange#never()}. */
+    public Builder exchange(Exchange exchange) {
+      this.exchange = Objects.requireNonNull(exchange, "exchange");
+      return this;
+    }
+
+    /** Default: {@link Device#auto()}. */
+    public Builder device(Device device) {
+      this.device = Objects.requireNonNull(device, "device");
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#loss}. */
+    public Builder loss(Loss loss) {
+      this.loss = Objects.requireNonNull(loss, "loss");
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#l1}. */
+    public Builder l1(double l1) {
+      Hyperparameters.requireNonNegative("l1", l1);
+      this.l1 = l1;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#clipNorm}, for each model. */
+    public Builder clipNorm(double norm) {
+      Hyperparameters.requirePositive("clip norm", norm);
+      this.clipNorm = norm;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#clipValue}. */
+    public Builder clipValue(double value) {
+      Hyperparameters.requirePositive("clip value", value);
+      this.clipValue = value;
+      return this;
+    }
+
+    /** As {@link Trainer.Builder#dropout}, with the same seed for each model. */
+    public Builder dropout(double probability, long seed) {
+      Hyperparameters.requireFraction("dropout", probability);
+      this.dropout = probability;
+      this.dropoutSeed = seed;
+      return this;
+    }
+
+    /** Makes the ensemble, to be closed by the caller. */
+    public Ensemble build() {
+      if (momenta != null && !(optimizer instanceof Sgd)) {
+        throw new IllegalArgumentException("momenta are for Sgd; " + optimizer.getClass().getSimpleName() + " has its own");
+      }
+      return new Ensemble(this);
+    }
+
+    private void requireCount(String what, int count) {
+      if (count != models) {
+        throw new IllegalArgumentException(count + " " + what + " for " + models + " models");
+      }
+    }
+
+    private static void requireNonNegative(String what, double[] values) {
+      for (int k = 0; k < values.length; k++) {
+        Hyperparameters.requireNonNegative(what + " of model " + k, values[k]);
+      }
+    }
+  }
+}

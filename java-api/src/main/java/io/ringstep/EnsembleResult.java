@@ -1,0 +1,113 @@
+package io.ringstep;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalLong;
+
+/** What a {@link Ensemble#fit fit} did, model by model. */
+public final class EnsembleResult {
+  private final List<OfModel> models;
+  private final boolean cancelled;
+  private final Duration duration;
+
+  EnsembleResult(List<OfModel> models, boolean cancelled, Duration duration) {
+    this.models = List.copyOf(models);
+    this.cancelled = cancelled;
+    this.duration = duration;
+  }
+
+  /** What became of each model. */
+  public List<OfModel> models() {
+    return models;
+  }
+
+  /** What became of model {@code k}. */
+  public OfModel model(int k) {
+    return models.get(k);
+  }
+
+  /** Those whose loss became NaN or infinite in this fit. */
+  public List<OfModel> diverged() {
+    return models.stream().filter(model -> model.divergedAt().isPresent()).toList();
+  }
+
+  /** Steps of all models together. */
+  public long steps() {
+    return models.stream().mapToLong(OfModel::steps).sum();
+  }
+
+  /** Rows trained on, counting every visit by every model. */
+  public long samples() {
+    return models.stream().mapToLong(OfModel::samples).sum();
+  }
+
+  /** Whether {@link Ensemble#cancel()} ended it early. */
+  public boolean cancelled() {
+    return cancelled;
+  }
+
+  /** Time taken by all together. */
+  public Duration duration() {
+    return duration;
+  }
+
+  @Override
+  public String toString() {
+    return models.size() + " models, " + steps() + " steps, " + diverged().size() + " diverged" + (cancelled ? ", cancelled" : "");
+  }
+
+  /** What a fit did to one model. */
+  public static final class OfModel {
+    private final int model;
+    private final long steps;
+    private final double[] losses;
+    private final long divergedAt;
+    private final long samples;
+    private final boolean cancelled;
+    private final Duration share;
+
+    OfModel(
+        int model, long steps, double[] losses, long divergedAt, long samples, boolean cancelled, Duration share) {
+      this.model = model;
+      this.steps = steps;
+      this.losses = losses;
+      this.divergedAt = divergedAt;
+      this.samples = samples;
+      this.cancelled = cancelled;
+      this.share = share;
+    }
+
+    /** The same as a trainer's fit would tell it; the duration is its share of the ensemble's. */
+    public FitResult toFitResult() {
+      return new FitResult(steps, losses, cancelled, samples, share, new double[0], losses.length, false);
+    }
+
+    /** Its number, from 0. */
+    public int model() {
+      return model;
+    }
+
+    /** Steps applied. */
+    public long steps() {
+      return steps;
+    }
+
+    /** Mean loss of each whole epoch as it was trained, as {@link FitResult#losses()}. */
+    public double[] losses() {
+      return losses.clone();
+    }
+
+    /**
+     * The 1-based number of the step whose loss was NaN or infinite, of all that the model ever took; empty where there
+     * was none. That step was not applied, and the model stays as it was before it.
+     */
+    public OptionalLong divergedAt() {
+      return divergedAt == 0 ? OptionalLong.empty() : OptionalLong.of(divergedAt);
+    }
+
+    /** Rows trained on, counting every visit. */
+    public long samples() {
+      return samples;
+    }
+  }
+}

@@ -1,0 +1,235 @@
+package io.ringstep;
+
+import io.ringstep.internal.files.GroupedTable;
+import io.ringstep.internal.files.TableReader;
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Rows in groups, such as those of one shop, sensor or instrument, for an {@link Ensemble} with one model a group.
+ * Groups stand in the order in which their first rows came, and rows within a group in their own.
+ */
+public final class GroupedDataset implements AutoCloseable {
+  private final Dataset data;
+  private final String column;
+  private final List<String> groups;
+  private final long[] firstRows;
+  private final long[] counts;
+  private final List<Standardizer> standardizers;
+
+  private GroupedDataset(
+      Dataset data, String column, List<String> groups, long[] firstRows, long[] counts, List<Standardizer> standardizers) {
+    this.data = data;
+    this.column = column;
+    this.groups = List.copyOf(groups);
+    this.firstRows = firstRows;
+    this.counts = counts;
+    this.standardizers = List.copyOf(standardizers);
+  }
+
+  /**
+   * Copies rows.
+   *
+   * @param x [rows, inputs], row-major, finite
+   * @param y [rows, outputs], row-major, finite
+   * @param groups [rows], the name of each row's group
+   */
+  public static GroupedDataset of(float[] x, float[] y, int inputs, int outputs, List<String> groups) {
+    // Checks x and y, so that what follows need not.
+    try (Dataset rows = Dataset.of(x, y, inputs, outputs)) {
+      if (rows.rows() != groups.size()) {
+        throw new IllegalArgumentException(
+            "there are " + rows.rows() + " rows but " + groups.size() + " names of groups; every row needs one");
+      }
+      return sorted(rows, "group", groups);
+    }
+  }
+
+  /**
+   * Reads a CSV file whose column {@code group} holds the name of each row's group, as text. Of the other columns the
+   * last {@code outputs} are the targets.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static GroupedDataset read(Path file, String group, int outputs) {
+    return of(TableReader.readGrouped(file, group, List.of(), outputs), group);
+  }
+
+  /**
+   * Reads a CSV file whose column {@code group} holds the name of each row's group, and whose columns {@code targets}
+   * are the targets; all others are inputs.
+   *
+   * @throws InvalidDataException if the file is missing or malformed
+   */
+  public static GroupedDataset read(Path file, String group, List<String> targets) {
+    if (targets.isEmpty()) {
+      throw new IllegalArgumentException("targets must name at least one column");
+    }
+    return of(TableReader.readGrouped(file, group, targets, targets.size()), group);
+  }
+
+  private static GroupedDataset of(GroupedTable table, String column) {
+    try (Dataset rows = Dataset.of(table.table())) {
+      return sorted(rows, column, table.groups());
+    }
+  }
+
+  private static GroupedDataset sorted(Dataset rows, String column, List<String> groupOfRow) {
+    Map<String, Integer> numbers = new LinkedHashMap<>();
+    int[] groupNumbers = new int[groupOfRow.size()];
+    for (int row = 0; row < groupNumbers.length; row++) {
+      String name = groupOfRow.get(row);
+      groupNumbers[row] = numbers.computeIfAbsent(name, missing -> numbers.size());
+    }
+    long[] counts = new long[numbers.size()];
+    for (int number : groupNumbers) {
+      counts[number]++;
+    }
+    long[] firstRows = new long[counts.length];
+    for (int g = 1; g < counts.length; g++) {
+      firstRows[g] = firstRows[g - 1] + counts[g - 1];
+    }
+    long[] order = new long[groupNumbers.length];
+    long[] next = firstRows.clone();
+    for (int row = 0; row < groupNumbers.length; row++) {
+      order[(int) next[groupNumbers[row]]++] = row;
+    }
+    return new GroupedDataset(
+        rows.inOrder(order), column, new ArrayList<>(numbers.keySet()), firstRows, counts, List.of());
+  }
+
+  /**
+   * A copy in which every group has every column at mean 0 and standard deviation 1, and remembers how. This one stays
+   * open: both are to be closed.
+   */
+  public GroupedDataset standardized() {
+    if (isStandardized()) {
+      throw new IllegalStateException("this GroupedDataset is standardized already");
+    }
+    List<Standardizer> own = new ArrayList<>();
+    Dataset copy =
+        data.changed(
+            (x, y) -> {
+              for (int g = 0; g < groups(); g++) {
+                FloatBuffer groupX = part(x, g, data.inputs());
+                FloatBuffer groupY = part(y, g, data.outputs());
+                Standardizer standardizer = Standardizer.of(groupX, data.inputs(), groupY, data.outputs());
+                standardizer.standardizeInputs(groupX);
+                standardizer.standardizeTargets(groupY);
+                own.add(standardizer);
+              }
+            },
+            null);
+    return new GroupedDataset(copy, column, groups, firstRows, counts, own);
+  }
+
+  private FloatBuffer part(FloatBuffer values, int group, int width) {
+    return values.slice((int) firstRows[group] * width, (int) counts[group] * width);
+  }
+
+  /** Number of groups, at least 1. */
+  public int groups() {
+    return groups.size();
+  }
+
+  /** The groups' names. */
+  public List<String> names() {
+    return groups;
+  }
+
+  /** What the groups are told apart by. */
+  public String column() {
+    return column;
+  }
+
+  /** Number of rows of group {@code g}. */
+  public long rows(int g) {
+    return counts[g];
+  }
+
+  /** Number of rows of all groups. */
+  public long rows() {
+    return data.rows();
+  }
+
+  /** Width of a row of x. */
+  public int inputs() {
+    return data.inputs();
+  }
+
+  /** Width of a row of y. */
+  public int outputs() {
+    return data.outputs();
+  }
+
+  /** Names of the inputs; empty where the source had none. */
+  public List<String> inputNames() {
+    return data.inputNames();
+  }
+
+  /** Names of the targets; empty where the source had none. */
+  public List<String> targetNames() {
+    return data.targetNames();
+  }
+
+  /** A copy of the rows of group {@code g}, standardized as they are here; to be closed. */
+  public Dataset group(int g) {
+    long[] own = new long[(int) counts[g]];
+    Arrays.setAll(own, i -> firstRows[g] + i);
+    try (Dataset rows = data.inOrder(own)) {
+      return rows.changed((x, y) -> {}, standardizer(g).orElse(null));
+    }
+  }
+
+  /** How the rows of group {@code g} were standardized; empty where they were not. */
+  public Optional<Standardizer> standardizer(int g) {
+    return isStandardized() ? Optional.of(standardizers.get(g)) : Optional.empty();
+  }
+
+  /**
+   * Why little can be learnt from group {@code g}: it has fewer rows than the inputs and one more, or its targets never
+   * change. Empty where neither is so.
+   */
+  public Optional<String> weakness(int g) {
+    if (counts[g] <= data.inputs()) {
+      return Optional.of("too few rows");
+    }
+    return data.read(
+        (x, y) -> {
+          FloatBuffer own = part(y, g, data.outputs());
+          for (int i = 0; i < own.limit(); i++) {
+            if (own.get(i) != own.get(i % data.outputs())) {
+              return Optional.empty();
+            }
+          }
+          return Optional.of("constant target");
+        });
+  }
+
+  boolean isStandardized() {
+    return !standardizers.isEmpty();
+  }
+
+  RowsByModel byModel() {
+    float[] scales = null;
+    if (isStandardized()) {
+      scales = new float[groups() * outputs()];
+      for (int i = 0; i < scales.length; i++) {
+        scales[i] = (float) standardizers.get(i / outputs()).yScale()[i % outputs()];
+      }
+    }
+    return new RowsByModel(data, firstRows, counts, scales);
+  }
+
+  /** Frees the rows, once no call uses them any more. */
+  @Override
+  public void close() {
+    data.close();
+  }
+}

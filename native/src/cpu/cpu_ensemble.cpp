@@ -1,0 +1,362 @@
+#include "cpu/cpu_ensemble.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <numeric>
+
+#include "blocks.h"
+#include "thread_pool.h"
+
+namespace rs::cpu {
+namespace {
+
+// Fewer models than these train faster alone: where they have the loop for small networks, and where not.
+constexpr size_t kFewSmall = 8, kFew = 3;
+
+// Models that a task of the pool takes at once: one step may be shorter than the handing out.
+constexpr int64_t kModelsATask = 32;
+
+rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
+  rs_optimizer settings = options.model.optimizer;
+  if (options.lr) settings.lr = options.lr[model];
+  if (options.momentum) settings.momentum = options.momentum[model];
+  if (options.weight_decay) settings.weight_decay = options.weight_decay[model];
+  return settings;
+}
+
+bool same(const rs_optimizer& a, const rs_optimizer& b) {
+  return a.kind == b.kind && a.lr == b.lr && a.momentum == b.momentum && a.nesterov == b.nesterov &&
+         a.weight_decay == b.weight_decay && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.eps == b.eps;
+}
+
+}  // namespace
+
+// One call of fit, or one round of it between two exchanges.
+struct Ensemble::Fitting {
+  const rs_dataset& data;
+  rs_fit* fits;
+  rs_ensemble_run& run;
+  const Deadline& deadline;
+
+  int64_t first_row(int32_t model) const { return run.first_rows ? run.first_rows[model] : 0; }
+  int64_t rows(int32_t model) const { return run.row_counts ? run.row_counts[model] : data.rows; }
+};
+
+Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options)
+    : rs_ensemble(std::move(network), settings, options.models),
+      threads_(options.model.threads > 0 ? options.model.threads : processor_count()),
+      kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
+      models_of_(static_cast<size_t>(options.models)),
+      scratch_(static_cast<size_t>(threads_)),
+      lanes_(static_cast<size_t>(threads_)) {
+  for (int32_t k = 0; k < models_; ++k) {
+    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, settings_, optimizer_of(options, k), 1);
+  }
+}
+
+// Calls f(i, worker) for i in [0, count) on the pool, and throws the first thing that is thrown there.
+template <typename F>
+void Ensemble::share_out(int64_t count, F f) {
+  std::exception_ptr thrown;
+  std::mutex lock;
+  ThreadPool::instance().run(count, threads_, [&](int64_t i, int worker) {
+    try {
+      f(i, worker);
+    } catch (...) {
+      std::lock_guard<std::mutex> guard(lock);
+      if (!thrown) thrown = std::current_exception();
+    }
+  });
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+// Calls f(k, model) for every model, with scratch memory in its trainer.
+template <typename F>
+void Ensemble::for_models(F f) {
+  share_out((models_ + kModelsATask - 1) / kModelsATask, [&](int64_t task, int worker) {
+    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
+    const int64_t end = std::min<int64_t>(models_, (task + 1) * kModelsATask);
+    for (int64_t k = task * kModelsATask; k < end; ++k) {
+      Model& model = models_of_[static_cast<size_t>(k)];
+      model.trainer->swap_scratch(scratch);
+      const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
+      try {
+        f(static_cast<int32_t>(k), model);
+      } catch (...) {
+        give_back();
+        throw;
+      }
+      give_back();
+    }
+  });
+}
+
+void Ensemble::initialize(const uint64_t* seeds) {
+  for_models([&](int32_t k, Model& model) {
+    model.trainer->initialize(seeds[k]);
+    model.steps = model.failed = 0;
+  });
+}
+
+void Ensemble::get_parameters(int32_t model, float* parameters) {
+  models_of_[static_cast<size_t>(model)].trainer->get_parameters(parameters);
+}
+
+void Ensemble::set_parameters(int32_t k, const float* parameters) {
+  Model& model = models_of_[static_cast<size_t>(k)];
+  model.trainer->set_parameters(parameters);
+  model.steps = model.failed = 0;
+}
+
+void Ensemble::set_learning_rates(const double* lr) {
+  for (int32_t k = 0; k < models_; ++k) models_of_[static_cast<size_t>(k)].trainer->set_learning_rate(lr[k]);
+}
+
+void Ensemble::step(const float* x, const float* y, int64_t rows) {
+  for_models([&](int32_t, Model& model) {
+    if (model.failed) return;
+    if (model.trainer->step(x, y, rows) == RS_NON_FINITE) {
+      model.failed = model.steps + 1;
+    } else {
+      ++model.steps;
+    }
+  });
+}
+
+void Ensemble::losses(double* losses) {
+  for (int32_t k = 0; k < models_; ++k) losses[k] = models_of_[static_cast<size_t>(k)].trainer->last_loss();
+}
+
+void Ensemble::failures(int64_t* steps) {
+  for (int32_t k = 0; k < models_; ++k) steps[k] = models_of_[static_cast<size_t>(k)].failed;
+}
+
+bool Ensemble::one_optimizer() const {
+  const rs_optimizer& first = models_of_[0].trainer->optimizer().settings();
+  return std::all_of(models_of_.begin(), models_of_.end(),
+                     [&](const Model& model) { return same(model.trainer->optimizer().settings(), first); });
+}
+
+// ---- fit ----
+
+bool Ensemble::is_done(const Fitting& fitting, int32_t model) const {
+  const rs_fit& fit = fitting.fits[model];
+  return models_of_[static_cast<size_t>(model)].failed || fit.epoch >= fit.epochs;
+}
+
+bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
+  const rs_fit& fit = fitting.fits[model];
+  const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
+  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data, fit);
+}
+
+// Those with most rows first: side by side are then models that take about as long, and what is left to the
+// end is short.
+std::vector<int32_t> Ensemble::by_size(const Fitting& fitting) {
+  std::vector<int32_t> order(static_cast<size_t>(models_));
+  std::iota(order.begin(), order.end(), 0);
+  if (fitting.run.row_counts) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int32_t a, int32_t b) { return fitting.rows(a) > fitting.rows(b); });
+  }
+  return order;
+}
+
+// Trains every model to its step_limit or its end; false where the time was up before.
+bool Ensemble::train(const Fitting& fitting) {
+  std::vector<int32_t> side_by_side, alone;
+  const auto at_limit = [&](int32_t k) {
+    const rs_fit& fit = fitting.fits[k];
+    return fit.step_limit > 0 && fit.steps >= fit.step_limit;
+  };
+  for (int32_t k : by_size(fitting)) {
+    if (is_done(fitting, k) || at_limit(k)) continue;
+    (takes_lanes(fitting, k) ? side_by_side : alone).push_back(k);
+  }
+  const auto loops = [&](int32_t k) {
+    return fitting.fits[k].batch == 1 && models_of_[static_cast<size_t>(k)].trainer->takes_small_steps(1);
+  };
+  const bool small = std::all_of(side_by_side.begin(), side_by_side.end(), loops);
+  if (side_by_side.size() < (small ? kFewSmall : kFew)) {
+    alone.insert(alone.end(), side_by_side.begin(), side_by_side.end());
+    side_by_side.clear();
+  }
+  if (!side_by_side.empty()) train_in_lanes(fitting, side_by_side);
+  share_out(static_cast<int64_t>(alone.size()), [&](int64_t i, int worker) {
+    // Whatever the time, a call gets on.
+    if (fitting.deadline.passed() && (i > 0 || !side_by_side.empty())) return;
+    Model& model = models_of_[static_cast<size_t>(alone[static_cast<size_t>(i)])];
+    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
+    model.trainer->swap_scratch(scratch);
+    try {
+      train_alone(fitting, alone[static_cast<size_t>(i)]);
+    } catch (...) {
+      model.trainer->swap_scratch(scratch);
+      throw;
+    }
+    model.trainer->swap_scratch(scratch);
+  });
+  for (int32_t k = 0; k < models_; ++k) {
+    if (!is_done(fitting, k) && !(at_limit(k))) return false;
+  }
+  return true;
+}
+
+void Ensemble::train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models) {
+  const int64_t count = static_cast<int64_t>(models.size());
+  const int64_t workers = std::min<int64_t>(threads_, (count + kModelLanes - 1) / kModelLanes);
+  for (int64_t worker = 0; worker < workers; ++worker) {
+    std::unique_ptr<LaneGroup>& lanes = lanes_[static_cast<size_t>(worker)];
+    if (!lanes) lanes = std::make_unique<LaneGroup>(network_, kind_);
+  }
+  std::atomic<int64_t> taken{0};
+  share_out(workers, [&](int64_t worker, int) {
+    const auto next = [&](LaneWork* work) {
+      const int64_t i = taken.fetch_add(1, std::memory_order_relaxed);
+      if (i >= count) return false;
+      const int32_t k = models[static_cast<size_t>(i)];
+      *work = {k, models_of_[static_cast<size_t>(k)].trainer.get(), &fitting.fits[k], fitting.first_row(k), fitting.rows(k)};
+      return true;
+    };
+    const auto failed = [&](const LaneWork& work) { models_of_[static_cast<size_t>(work.model)].failed = -1; };
+    lanes_[static_cast<size_t>(worker)]->run(fitting.data, next, failed, fitting.deadline);
+  });
+}
+
+void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
+  Model& model = models_of_[static_cast<size_t>(k)];
+  rs_fit& fit = fitting.fits[k];
+  double* const losses = fit.losses;
+  if (losses) {
+    fit.losses = losses + fit.epoch;
+    fit.losses_capacity = fit.epochs - fit.epoch;
+  }
+  fit.seconds = fitting.deadline.seconds_left();
+  const int64_t before = fit.losses_count;
+  rs_status status;
+  if (fitting.run.first_rows) {
+    const rs_dataset own(fitting.data, fitting.first_row(k), fitting.rows(k));
+    status = model.trainer->fit(own, fit);
+  } else {
+    status = model.trainer->fit(fitting.data, fit);
+  }
+  fit.losses_count += before;
+  fit.losses = losses;
+  fit.losses_capacity = 0;
+  fit.seconds = 0;
+  if (status == RS_NON_FINITE) model.failed = -1;
+}
+
+void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
+  const Deadline deadline(run.seconds);
+  const Fitting fitting = {data, fits, run, deadline};
+  std::vector<int64_t> steps_before(static_cast<size_t>(models_));
+  for (int32_t k = 0; k < models_; ++k) {
+    steps_before[static_cast<size_t>(k)] = fits[k].steps;
+    fits[k].losses_count = 0;
+  }
+  const auto everyone_done = [&] {
+    for (int32_t k = 0; k < models_; ++k) {
+      if (!is_done(fitting, k)) return false;
+    }
+    return true;
+  };
+  if (run.exchange == RS_EXCHANGE_GRADIENT) {
+    fit_as_one(fitting);
+  } else {
+    const bool averages = run.exchange == RS_EXCHANGE_AVERAGE;
+    bool done = everyone_done();
+    while (!done) {
+      for (int32_t k = 0; k < models_; ++k) fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
+      if (!train(fitting)) break;
+      if (averages) {
+        average(fitting);
+        run.exchanges += 1;
+      }
+      done = everyone_done();
+      if (deadline.passed()) break;
+    }
+  }
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = models_of_[static_cast<size_t>(k)];
+    const int64_t steps = fits[k].steps - steps_before[static_cast<size_t>(k)];
+    model.steps += steps;
+    run.steps += steps;
+    if (model.failed < 0) model.failed = model.steps + 1;
+    fits[k].done = fits[k].epoch >= fits[k].epochs;
+  }
+  run.done = everyone_done();
+}
+
+// Every model that did not stop takes the mean of all their parameters, added in the order of the models.
+void Ensemble::average(const Fitting& fitting) {
+  const double* weights = fitting.run.exchange_weights;
+  const size_t count = static_cast<size_t>(network_.parameter_count);
+  std::vector<double> sum(count);
+  double total = 0;
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = models_of_[static_cast<size_t>(k)];
+    const double weight = weights ? weights[k] : 1;
+    if (model.failed || weight == 0) continue;
+    const float* parameters = model.trainer->change_parameters();
+    for (size_t i = 0; i < count; ++i) sum[i] += weight * parameters[i];
+    total += weight;
+  }
+  if (total == 0) return;
+  std::vector<float> mean(count);
+  for (size_t i = 0; i < count; ++i) mean[i] = static_cast<float>(sum[i] / total);
+  for_models([&](int32_t, Model& model) {
+    if (!model.failed) std::memcpy(model.trainer->change_parameters(), mean.data(), count * sizeof(float));
+  });
+}
+
+// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the threads, and
+// their exact sum moves all models alike. So one of them is enough to work with.
+void Ensemble::fit_as_one(const Fitting& fitting) {
+  Model& first = models_of_[0];
+  if (first.failed) return;
+  first.trainer->set_threads(threads_);
+  train_alone(fitting, 0);
+  first.trainer->set_threads(1);
+  const rs_fit& leader = fitting.fits[0];
+  for (int32_t k = 1; k < models_; ++k) {
+    Model& model = models_of_[static_cast<size_t>(k)];
+    rs_fit& fit = fitting.fits[k];
+    model.trainer->copy_state(*first.trainer);
+    model.failed = first.failed;
+    if (fit.losses && leader.losses) {
+      std::copy(leader.losses + fit.epoch, leader.losses + std::min(leader.epochs, leader.epoch), fit.losses + fit.epoch);
+    }
+    fit.epoch = leader.epoch;
+    fit.row = leader.row;
+    fit.steps = leader.steps;
+    fit.epoch_loss_sum = leader.epoch_loss_sum;
+    fit.epoch_weight_sum = leader.epoch_weight_sum;
+    fit.losses_count = leader.losses_count;
+  }
+}
+
+// ---- forward only ----
+
+void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, double* losses) {
+  for_models([&](int32_t k, Model& model) {
+    const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
+    if (first_rows) {
+      const rs_dataset own(data, first_rows[k], row_counts[k]);
+      losses[k] = model.trainer->evaluate(own, scale);
+    } else {
+      losses[k] = model.trainer->evaluate(data, scale);
+    }
+  });
+}
+
+void Ensemble::predict(const float* x, int64_t rows, float* y) {
+  for_models([&](int32_t k, Model& model) { model.trainer->predict(x, rows, y + k * rows * network_.outputs()); });
+}
+
+}  // namespace rs::cpu

@@ -1,0 +1,65 @@
+// Many models of one shape in training on the CPU.
+//
+// Each model is a Trainer, so it is the same model whichever way it is trained. Where steps have few rows, 16
+// models at a time pass through the lanes of a thread (lane_group.h); all else the trainers do themselves, one
+// a thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cpu/cpu_trainer.h"
+#include "cpu/lane_group.h"
+#include "ensemble.h"
+
+namespace rs::cpu {
+
+class Ensemble final : public rs_ensemble {
+ public:
+  Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options);
+
+  void initialize(const uint64_t* seeds) override;
+  void get_parameters(int32_t model, float* parameters) override;
+  void set_parameters(int32_t model, const float* parameters) override;
+  void set_learning_rates(const double* lr) override;
+
+  void step(const float* x, const float* y, int64_t rows) override;
+  void losses(double* losses) override;
+  void failures(int64_t* steps) override;
+
+  bool one_optimizer() const override;
+  void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) override;
+  void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                double* losses) override;
+  void predict(const float* x, int64_t rows, float* y) override;
+
+ private:
+  struct Model {
+    std::unique_ptr<Trainer> trainer;
+    int64_t steps = 0;   // since its parameters were set
+    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains
+  };
+
+  struct Fitting;
+
+  template <typename F>
+  void for_models(F f);
+  template <typename F>
+  void share_out(int64_t count, F f);
+  bool is_done(const Fitting& fitting, int32_t model) const;
+  bool takes_lanes(const Fitting& fitting, int32_t model) const;
+  bool train(const Fitting& fitting);
+  void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
+  void train_alone(const Fitting& fitting, int32_t model);
+  std::vector<int32_t> by_size(const Fitting& fitting);
+  void average(const Fitting& fitting);
+  void fit_as_one(const Fitting& fitting);
+
+  const int threads_;
+  const rs_optimizer_kind kind_;
+  std::vector<Model> models_of_;
+  std::vector<Scratch> scratch_;                   // of each worker
+  std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
+};
+
+}  // namespace rs::cpu

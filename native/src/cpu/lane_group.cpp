@@ -1,0 +1,231 @@
+#include "cpu/lane_group.h"
+
+#include <algorithm>
+
+namespace rs::cpu {
+namespace {
+
+NetworkView view_of(const Network& network) {
+  return {network.layers.data(), static_cast<int32_t>(network.layers.size()), network.activation,
+          network.parameter_count, network.widest, false};
+}
+
+// Between a model's own vector and its lane.
+void to_lane(const float* values, int64_t count, int lane, float* lanes) {
+  for (int64_t i = 0; i < count; ++i) lanes[i * kModelLanes + lane] = values ? values[i] : 0;
+}
+
+void from_lane(const float* lanes, int64_t count, int lane, float* values) {
+  for (int64_t i = 0; values && i < count; ++i) values[i] = lanes[i * kModelLanes + lane];
+}
+
+}  // namespace
+
+LaneGroup::LaneGroup(const Network& network, rs_optimizer_kind kind)
+    : network_(network),
+      kernels_(kernels()),
+      parameters_(network.parameter_count * kModelLanes),
+      m_(network.parameter_count * kModelLanes),
+      v_(network.parameter_count * kModelLanes),
+      gradient_(network.parameter_count * kModelLanes),
+      loss_weights_(int64_t{network.outputs()} * kModelLanes),
+      workspace_(kernels_.lane_workspace_length(view_of(network))),
+      index_(size_t{kTileSlots} * kModelLanes),
+      lanes_() {
+  lanes_.network = view_of(network);
+  lanes_.kind = kind;
+  lanes_.parameters = parameters_.get();
+  lanes_.m = m_.get();
+  lanes_.v = v_.get();
+  lanes_.gradient = gradient_.get();
+  lanes_.loss_weights = loss_weights_.get();
+}
+
+void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>& next,
+                    const std::function<void(const LaneWork&)>& failed, const Deadline& deadline) {
+  bool more = true;
+  for (;;) {
+    bool any = false, entered = false;
+    for (int k = 0; k < kModelLanes; ++k) {
+      LaneWork work;
+      if (more && !lane_[k].used && (more = next(&work))) {
+        enter(k, work);
+        entered = true;
+      }
+      any = any || lane_[k].used;
+    }
+    if (!any) return;
+    if (entered) choose_rules();
+    train_tile(data);
+    const bool late = deadline.passed();
+    for (int k = 0; k < kModelLanes; ++k) {
+      if (!lane_[k].used) continue;
+      const rs_fit& fit = *lane_[k].work.fit;
+      const bool at_limit = fit.step_limit > 0 && fit.steps >= fit.step_limit;
+      const bool lost = !lanes_.alive[k];
+      if (!lost && !late && fit.epoch < fit.epochs && !at_limit) continue;
+      leave(k);
+      if (lost) failed(lane_[k].work);
+    }
+    if (late) return;
+  }
+}
+
+void LaneGroup::enter(int k, const LaneWork& work) {
+  Lane& lane = lane_[k];
+  lane.work = work;
+  lane.used = true;
+  Optimizer& optimizer = work.trainer->optimizer();
+  const int64_t count = network_.parameter_count;
+  to_lane(work.trainer->change_parameters(), count, k, parameters_.get());
+  to_lane(optimizer.m(), count, k, m_.get());
+  to_lane(optimizer.v(), count, k, v_.get());
+  for (int32_t o = 0; o < network_.outputs(); ++o) {
+    const float scale = work.fit->target_scale ? work.fit->target_scale[o] : 1.0f;
+    loss_weights_.get()[o * kModelLanes + k] = scale * scale;
+  }
+  const rs_optimizer& settings = optimizer.settings();
+  lanes_.lr[k] = static_cast<float>(settings.lr);
+  lanes_.exact_lr[k] = settings.lr;
+  lanes_.momentum[k] = static_cast<float>(settings.momentum);
+  lanes_.weight_decay[k] = static_cast<float>(settings.weight_decay);
+  lanes_.exact_weight_decay[k] = settings.weight_decay;
+  lanes_.nesterov = settings.nesterov != 0;
+  lanes_.beta1 = settings.beta1;
+  lanes_.beta2 = settings.beta2;
+  lanes_.eps = settings.eps;
+  const Optimizer::Progress& progress = optimizer.progress();
+  lanes_.first[k] = progress.steps == 0 ? -1 : 0;
+  lanes_.beta1_power[k] = progress.beta1_power;
+  lanes_.beta2_power[k] = progress.beta2_power;
+  lanes_.alive[k] = -1;
+  lanes_.loss_sum[k] = work.fit->epoch_loss_sum;
+  begin_epoch(lane);
+}
+
+// What the lanes together need. A lane that nobody uses keeps its last settings and asks for no less.
+void LaneGroup::choose_rules() {
+  lanes_.any_momentum = false;
+  lanes_.plain = lanes_.kind == RS_SGD;
+  for (int k = 0; k < kModelLanes; ++k) {
+    if (!lane_[k].used) continue;
+    lanes_.any_momentum = lanes_.any_momentum || lanes_.momentum[k] != 0;
+    lanes_.plain = lanes_.plain && lanes_.momentum[k] == 0 && lanes_.weight_decay[k] == 0;
+  }
+}
+
+void LaneGroup::leave(int k) {
+  Lane& lane = lane_[k];
+  Optimizer& optimizer = lane.work.trainer->optimizer();
+  const int64_t count = network_.parameter_count;
+  from_lane(parameters_.get(), count, k, lane.work.trainer->change_parameters());
+  from_lane(m_.get(), count, k, optimizer.m());
+  from_lane(v_.get(), count, k, optimizer.v());
+  Optimizer::Progress progress = optimizer.progress();
+  progress.steps = lanes_.first[k] ? 0 : std::max<int64_t>(progress.steps, 1);
+  progress.beta1_power = lanes_.beta1_power[k];
+  progress.beta2_power = lanes_.beta2_power[k];
+  optimizer.set_progress(progress);
+  lane.used = false;
+  lanes_.alive[k] = 0;
+}
+
+void LaneGroup::begin_epoch(Lane& lane) {
+  const rs_fit& fit = *lane.work.fit;
+  if (fit.shuffle) lane.shuffle = Shuffle(fit.seed, static_cast<uint64_t>(fit.epoch), lane.work.rows);
+}
+
+int64_t LaneGroup::rows_of_step(const Lane& lane) const {
+  return std::min(lane.work.fit->batch, lane.work.rows - lane.work.fit->row);
+}
+
+// Steps of as many rows as the next one.
+int64_t LaneGroup::steps_ahead(const Lane& lane) const {
+  const rs_fit& fit = *lane.work.fit;
+  const int64_t steps = std::max<int64_t>(1, (lane.work.rows - fit.row) / fit.batch);
+  return fit.step_limit > 0 ? std::min(steps, fit.step_limit - fit.steps) : steps;
+}
+
+bool LaneGroup::all_on_the_same_rows() const {
+  const Lane* first = nullptr;
+  for (const Lane& lane : lane_) {
+    if (!lane.used) continue;
+    if (!first) first = &lane;
+    const rs_fit &a = *lane.work.fit, &b = *first->work.fit;
+    const bool same_order = a.shuffle == b.shuffle && (!a.shuffle || (a.seed == b.seed && a.epoch == b.epoch));
+    if (lane.work.first_row != first->work.first_row || lane.work.rows != first->work.rows || a.row != b.row || !same_order) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The dataset's rows from the lane's position on.
+void LaneGroup::find_rows(const Lane& lane, int64_t rows, int64_t* index) const {
+  const rs_fit& fit = *lane.work.fit;
+  const Rows own = {nullptr, nullptr, fit.row, fit.shuffle ? &lane.shuffle : nullptr};
+  kernels_.find_rows(own, 0, static_cast<int>(rows), index);
+  for (int64_t i = 0; i < rows; ++i) index[i] += lane.work.first_row;
+}
+
+// Trains all lanes for the same number of steps, none of them beyond its epoch.
+void LaneGroup::train_tile(const rs_dataset& data) {
+  LaneTile tile = {};
+  tile.x = data.x.get();
+  tile.y = data.y.get();
+  tile.steps = kTileSlots;
+  int64_t most = 0, least = INT64_MAX;
+  const Lane* any = nullptr;
+  for (int k = 0; k < kModelLanes; ++k) {
+    lanes_.steps[k] = 0;
+    if (!lane_[k].used) continue;
+    any = &lane_[k];
+    tile.counts[k] = static_cast<int32_t>(rows_of_step(lane_[k]));
+    most = std::max<int64_t>(most, tile.counts[k]);
+    least = std::min<int64_t>(least, tile.counts[k]);
+    tile.steps = std::min(tile.steps, steps_ahead(lane_[k]));
+  }
+  tile.rows = static_cast<int>(most);
+  tile.ragged = most != least;
+  tile.steps = tile.ragged ? 1 : std::min<int64_t>(tile.steps, kTileSlots / most);
+  tile.shared = !tile.ragged && all_on_the_same_rows();
+  tile.index = index_.data();
+  int64_t own[kTileSlots];
+  if (tile.shared) {
+    find_rows(*any, tile.slots(), index_.data());
+  } else {
+    for (int k = 0; k < kModelLanes; ++k) {
+      // A lane with fewer rows, or none, reads some row again and ignores it.
+      const int64_t has = lane_[k].used ? tile.steps * tile.counts[k] : 0;
+      if (has > 0) find_rows(lane_[k], has, own);
+      const int64_t spare = has > 0 ? own[0] : any->work.first_row;
+      for (int64_t s = 0; s < tile.slots(); ++s) index_[static_cast<size_t>(s * kModelLanes + k)] = s < has ? own[s] : spare;
+    }
+  }
+  kernels_.lane_steps(lanes_, tile, workspace_.get());
+  for (int k = 0; k < kModelLanes; ++k) {
+    if (lane_[k].used) advance(k, lanes_.steps[k], tile.counts[k]);
+  }
+}
+
+// `rows` a step.
+void LaneGroup::advance(int k, int64_t steps, int64_t rows) {
+  Lane& lane = lane_[k];
+  rs_fit& fit = *lane.work.fit;
+  fit.steps += steps;
+  fit.row += steps * rows;
+  fit.epoch_loss_sum = lanes_.loss_sum[k];
+  if (steps > 0 || !lanes_.alive[k]) {
+    lane.work.trainer->set_last_loss(lanes_.loss[k] / (static_cast<double>(rows) * network_.outputs()));
+  }
+  if (fit.row < lane.work.rows) return;
+  if (fit.losses) fit.losses[fit.epoch] = fit.epoch_loss_sum / (static_cast<double>(lane.work.rows) * network_.outputs());
+  fit.losses_count += 1;
+  fit.epoch += 1;
+  fit.row = 0;
+  fit.epoch_loss_sum = 0;
+  lanes_.loss_sum[k] = 0;
+  begin_epoch(lane);
+}
+
+}  // namespace rs::cpu

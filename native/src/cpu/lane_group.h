@@ -1,0 +1,83 @@
+// Sixteen lanes of one thread, through which models pass: whenever one is done, the next takes its lane.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "cpu/cpu_trainer.h"
+#include "cpu/kernels.h"
+#include "dataset.h"
+#include "ringstep.h"
+#include "shuffle.h"
+
+namespace rs::cpu {
+
+// When a call has to return.
+class Deadline {
+ public:
+  explicit Deadline(double seconds) : seconds_(seconds) {}  // never, if 0
+
+  bool passed() const { return seconds_ > 0 && left() <= 0; }
+
+  // 0 where there is no end.
+  double seconds_left() const { return seconds_ > 0 ? std::max(left(), 1e-9) : 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double left() const { return seconds_ - std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  const double seconds_;
+  const Clock::time_point start_ = Clock::now();
+};
+
+// A model to be trained from the position in its fit on.
+struct LaneWork {
+  int32_t model = -1;
+  Trainer* trainer = nullptr;
+  rs_fit* fit = nullptr;  // its step_limit holds
+  int64_t first_row = 0;
+  int64_t rows = 0;
+};
+
+class LaneGroup {
+ public:
+  explicit LaneGroup(const Network& network, rs_optimizer_kind kind);
+
+  // Takes work from `next`, which is false where there is none left, until all is done or the time is up. A model
+  // whose loss is not finite is given to `failed`. Nothing is thrown.
+  void run(const rs_dataset& data, const std::function<bool(LaneWork*)>& next,
+           const std::function<void(const LaneWork&)>& failed, const Deadline& deadline);
+
+ private:
+  struct Lane {
+    LaneWork work;
+    bool used = false;
+    Shuffle shuffle;
+  };
+
+  // Rows of all lanes that one tile may have, steps times rows a step.
+  static constexpr int kTileSlots = 64;
+
+  void enter(int lane, const LaneWork& work);
+  void leave(int lane);
+  void choose_rules();
+  void train_tile(const rs_dataset& data);
+  void find_rows(const Lane& lane, int64_t rows, int64_t* index) const;
+  bool all_on_the_same_rows() const;
+  int64_t rows_of_step(const Lane& lane) const;
+  int64_t steps_ahead(const Lane& lane) const;
+  void advance(int lane, int64_t steps, int64_t rows);
+  void begin_epoch(Lane& lane);
+
+  const Network& network_;
+  const Kernels& kernels_;
+  AlignedBuffer parameters_, m_, v_, gradient_, loss_weights_, workspace_;
+  std::vector<int64_t> index_;
+  ModelLanes lanes_;
+  Lane lane_[kModelLanes];
+};
+
+}  // namespace rs::cpu

@@ -1,0 +1,45 @@
+// Many models of one shape in training, whatever they run on: what the C ABI needs of an engine.
+// cpu/cpu_ensemble.h is the CPU's. The contract is that of trainer.h.
+#pragma once
+
+#include <utility>
+
+#include "dataset.h"
+#include "network.h"
+#include "ringstep.h"
+#include "settings.h"
+
+struct rs_ensemble {
+ public:
+  rs_ensemble(rs::Network network, const rs::Settings& settings, int32_t models)
+      : network_(std::move(network)), settings_(settings), models_(models) {}
+  virtual ~rs_ensemble() = default;
+  rs_ensemble(const rs_ensemble&) = delete;
+  rs_ensemble& operator=(const rs_ensemble&) = delete;
+
+  const rs::Network& network() const { return network_; }
+  const rs::Settings& settings() const { return settings_; }
+  int32_t target_width() const { return rs::target_width(settings_.loss.kind, network_.outputs()); }
+  int32_t models() const { return models_; }
+
+  virtual void initialize(const uint64_t* seeds) = 0;
+  virtual void get_parameters(int32_t model, float* parameters) = 0;
+  virtual void set_parameters(int32_t model, const float* parameters) = 0;
+  virtual void set_learning_rates(const double* lr) = 0;
+
+  virtual void step(const float* x, const float* y, int64_t rows) = 0;
+  virtual void losses(double* losses) = 0;
+  virtual void failures(int64_t* steps) = 0;
+
+  // Whether all models have one optimizer, as the exchange of gradients needs.
+  virtual bool one_optimizer() const = 0;
+  virtual void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) = 0;
+  virtual void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, double* losses) = 0;
+  virtual void predict(const float* x, int64_t rows, float* y) = 0;
+
+ protected:
+  const rs::Network network_;
+  const rs::Settings settings_;
+  const int32_t models_;
+};
