@@ -82,7 +82,7 @@ final class FitLoop {
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.seconds(SLICE_SECONDS).losses(sliceLosses);
     settings(fit, state);
-    int lossesPerSlice = losses.length;
+    long lossesPerSlice = state.losses_capacity();
     Engine.rs_trainer_stop(trainer, 0);
     checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
     long samplesBefore = state.epoch() * data.rows() + state.row();
