@@ -187,6 +187,55 @@ class EnsembleTest {
     }
   }
 
+  /** Losses, penalties, clipping, schedules, weights: whatever a trainer does that needs no look at every epoch. */
+  @Test
+  void featuresAreThoseOfATrainer() throws Exception {
+    int compared = 0;
+    for (FeatureCase golden : FeatureCase.all()) {
+      Fit fit = golden.fit();
+      if (fit.average() != Fit.Average.NONE || fit.schedule().kind() == Schedule.Kind.PLATEAU) {
+        try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(2)) {
+          assertThrows(IllegalArgumentException.class, () -> ensemble.fit(data, fit), golden.toString());
+        }
+        continue;
+      }
+      for (Fit each : List.of(fit, fit.batch(1).shuffled(3))) {
+        try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(9); Trainer alone = golden.trainer()) {
+          EnsembleResult result = ensemble.fit(data, each);
+          double[] epochs = null;
+          OptionalLong divergedAt = OptionalLong.empty();
+          try {
+            epochs = alone.fit(data, each).losses();
+          } catch (DivergedException e) {
+            divergedAt = OptionalLong.of(e.step());
+          }
+          double loss = alone.evaluate(data);
+          double[] losses = ensemble.evaluate(data);
+          for (int k = 0; k < 9; k++) {
+            Bits.assertSame(alone.parameters(), ensemble.parameters(k), golden + ", model " + k);
+            assertEquals(divergedAt, result.model(k).divergedAt(), golden.toString());
+            assertEquals(loss, losses[k], golden.toString());
+            if (epochs != null) {
+              assertArrayEquals(epochs, result.model(k).losses(), golden.toString());
+            }
+          }
+        }
+        compared++;
+      }
+    }
+    assertTrue(compared >= 20, compared + " fits compared");
+  }
+
+  @Test
+  void aGpuIsRefused() {
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Ensemble.builder(NETWORK, 2).device(Device.cuda()).build())
+            .getMessage();
+    assertTrue(message.contains("on the CPU, not on cuda:0"), message);
+  }
+
   @Test
   void progressIsToldAndAFitCanBeCancelled() {
     AtomicInteger calls = new AtomicInteger();

@@ -33,6 +33,11 @@ final class RankSession implements AutoCloseable {
     }
   }
 
+  /** Ranks of the job that the environment describes; 1 where there is none. */
+  static int worldSize(Map<String, String> environment) {
+    return Environment.detect(environment).map(Environment::worldSize).orElse(1);
+  }
+
   /** Whether this is the rank that saves and reports, or the only one. */
   boolean leads() {
     return rendezvous == null || rendezvous.rank() == 0;

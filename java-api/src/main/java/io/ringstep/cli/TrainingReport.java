@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
+import io.ringstep.Device;
 import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.chart.Chart;
@@ -40,7 +41,7 @@ final class TrainingReport {
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
         DeviceChoice.of(
-            options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
+            options.trainsTogether() ? Device.cpu() : options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
             data.rows().rows(), options.fit(0));
     say(device.description() + session.description());
   }
