@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Compare with rs_abi_version() before any other call: they differ when header and library do. */
-#define RS_ABI_VERSION 3
+#define RS_ABI_VERSION 4
 
 typedef enum rs_status {
   RS_OK = 0,

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <vector>
 
@@ -53,6 +54,13 @@ struct State {
   cudaError_t lost = cudaSuccess;
   CUmemPool_st pool;
 };
+
+// One thread at a time: a call, and all the work that it does. Kernels run within calls.
+std::recursive_mutex& mutex() {
+  static std::recursive_mutex m;
+  return m;
+}
+using Lock = std::lock_guard<std::recursive_mutex>;
 
 State& state() {
   static State s;
@@ -150,6 +158,7 @@ void Machine::reset() {
 }
 
 void submit(cudaStream_t stream, Work work) {
+  const Lock lock(mutex());
   if (state().lost != cudaSuccess) {
     report(state().lost);
   } else if (!stream) {
@@ -183,17 +192,20 @@ const char* cudaGetErrorString(cudaError_t code) {
 }
 
 cudaError_t cudaGetLastError() {
+  const Lock lock(mutex());
   const cudaError_t code = state().lost != cudaSuccess ? state().lost : last_error;
   last_error = cudaSuccess;
   return code;
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
+  const Lock lock(mutex());
   *version = CUDART_VERSION;
   return cudaSuccess;
 }
 
 cudaError_t cudaRuntimeGetVersion(int* version) {
+  const Lock lock(mutex());
   *version = CUDART_VERSION;
   return cudaSuccess;
 }
@@ -201,18 +213,21 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 // ---- devices ----
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaGetDeviceCount")) return code;
   *count = state().machine.devices;
   return *count > 0 ? cudaSuccess : report(cudaErrorNoDevice);
 }
 
 cudaError_t cudaGetDevice(int* device) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaGetDevice")) return code;
   *device = current_device;
   return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int device) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaSetDevice")) return code;
   if (device < 0 || device >= state().machine.devices) return report(cudaErrorInvalidDevice);
   current_device = device;
@@ -220,6 +235,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const Lock lock(mutex());
   *value = attribute == cudaDevAttrMemoryPoolsSupported     ? state().machine.pools
            : attribute == cudaDevAttrComputeCapabilityMajor ? 9
                                                             : 4;
@@ -227,11 +243,13 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  const Lock lock(mutex());
   *properties = {"the CPU in a GPU's place", static_cast<size_t>(state().machine.memory), 9, 0, 4};
   return begin("cudaGetDeviceProperties");
 }
 
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
+  const Lock lock(mutex());
   *total = state().machine.memory;
   *available = state().machine.memory - state().machine.used;
   return begin("cudaMemGetInfo");
@@ -240,12 +258,14 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
 // ---- memory ----
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaMalloc")) return code;
   return allocate(memory, bytes, false);
 }
 
 // Waits for all work, as CUDA's does.
 cudaError_t cudaFree(void* memory) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaFree")) return code;
   if (!memory) return cudaSuccess;
   for (cudaStream_t stream : state().streams) run_until(stream, stream->submitted);
@@ -254,33 +274,47 @@ cudaError_t cudaFree(void* memory) {
 }
 
 cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) {
+  const Lock lock(mutex());
   *pool = &state().pool;
   return begin("cudaMemPoolCreate");
 }
 
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return begin("cudaMemPoolSetAttribute"); }
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return begin("cudaMemPoolTrimTo"); }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
+  const Lock lock(mutex());
+  return begin("cudaMemPoolSetAttribute");
+}
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) {
+  const Lock lock(mutex());
+  return begin("cudaMemPoolTrimTo");
+}
 
 cudaError_t cudaMallocFromPoolAsync(void** memory, size_t bytes, cudaMemPool_t, cudaStream_t) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaMallocFromPoolAsync")) return code;
   return allocate(memory, bytes, false);
 }
 
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaFreeAsync")) return code;
   simt::submit(stream, [memory] { release(memory); });
   return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaHostAlloc")) return code;
   return allocate(memory, bytes, true);
 }
 
-cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
+cudaError_t cudaFreeHost(void* memory) {
+  const Lock lock(mutex());
+  return cudaFree(memory);
+}
 
 // Copies of pageable memory are not left for later: what is read is read now, what is written is written now.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaMemcpyAsync")) return code;
   if (kind == cudaMemcpyHostToDevice && is_pageable(from)) {
     auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
@@ -295,6 +329,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 }
 
 cudaError_t cudaMemsetAsync(void* memory, int byte, size_t bytes, cudaStream_t stream) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaMemsetAsync")) return code;
   simt::submit(stream, [memory, byte, bytes] { std::memset(memory, byte, bytes); });
   return cudaSuccess;
@@ -303,6 +338,7 @@ cudaError_t cudaMemsetAsync(void* memory, int byte, size_t bytes, cudaStream_t s
 // ---- streams, events, graphs ----
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaStreamCreateWithFlags")) return code;
   *stream = new CUstream_st();
   state().streams.insert(*stream);
@@ -311,6 +347,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 
 // Work in flight is still done, as CUDA does it.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const Lock lock(mutex());
   run_until(stream, stream->submitted);
   state().streams.erase(stream);
   delete stream;
@@ -318,6 +355,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaStreamBeginCapture")) return code;
   if (!state().machine.graphs) return report(cudaErrorStreamCaptureUnsupported);
   stream->capturing = true;
@@ -325,6 +363,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const Lock lock(mutex());
   stream->capturing = false;
   *graph = new CUgraph_st{std::move(stream->captured)};
   stream->captured.clear();
@@ -332,17 +371,20 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaEventCreateWithFlags")) return code;
   *event = new CUevent_st();
   return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  const Lock lock(mutex());
   delete event;
   return begin("cudaEventDestroy");
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaEventRecord")) return code;
   event->stream = stream;
   event->after = stream ? stream->submitted : 0;
@@ -350,6 +392,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaEventQuery")) return code;
   cudaStream_t stream = event->stream;
   if (!stream || stream->done >= event->after) return cudaSuccess;
@@ -359,29 +402,34 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 
 // Time is of no use here: each piece of work counts as a microsecond.
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  const Lock lock(mutex());
   *milliseconds = static_cast<float>(end->after - start->after) * 1e-3f;
   return begin("cudaEventElapsedTime");
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaGraphInstantiate")) return code;
   *executable = new CUgraphExec_st{graph->work};
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  const Lock lock(mutex());
   if (const cudaError_t code = begin("cudaGraphLaunch")) return code;
   for (const Work& work : executable->work) simt::submit(stream, work);
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  const Lock lock(mutex());
   delete graph;
   return begin("cudaGraphDestroy");
 }
 
 // What was launched holds its own copies of the work.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  const Lock lock(mutex());
   delete executable;
   return begin("cudaGraphExecDestroy");
 }

@@ -1,7 +1,6 @@
 #include "cuda/cuda_trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <deque>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "add_blocks_step.h"
+#include "cuda/deadline.h"
 #include "cuda/error.h"
 #include "device_error.h"
 #include "gather_rows.h"
@@ -20,8 +20,6 @@ static_assert(rs::cuda::kFlights == 4, "an event each is made by the trainer's c
 
 namespace rs::cuda {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // x and y of a small step, which goes to the device in one copy.
 constexpr int64_t kSmallStepFloats = 1 << 16;
@@ -36,18 +34,6 @@ constexpr int64_t kPredictFloats = 1 << 22;
 
 // Kernels read rows at multiples of 16 bytes.
 int64_t padded(int64_t floats) { return (floats + 3) / 4 * 4; }
-
-class Deadline {
- public:
-  explicit Deadline(double seconds) : seconds_(seconds) {}
-  bool is_past() const {
-    return seconds_ > 0 && std::chrono::duration<double>(Clock::now() - start_).count() >= seconds_;
-  }
-
- private:
-  const double seconds_;
-  const Clock::time_point start_ = Clock::now();
-};
 
 }  // namespace
 
@@ -192,9 +178,14 @@ void Trainer::forget_graphs() {
 // ---- one step ----
 
 void Trainer::enqueue_step(const gpu::Rows& rows, int64_t count, LossWeights weights) {
-  const BlockGradients blocks = gradients_.enqueue(rows, count, parameters_.get(), weights);
+  if (ranks_) return enqueue_step_of_ranks(rows, count, weights);
+  apply(gradients_.enqueue(rows, count, parameters_.get(), weights), count);
+}
+
+// The optimizer's step with the mean over `rows` rows.
+void Trainer::apply(BlockGradients blocks, int64_t rows) {
   const auto kind = static_cast<rs_optimizer_kind>(optimizer_.kind);
-  const float scale = static_cast<float>(mean(1, count));
+  const float scale = static_cast<float>(mean(1, rows));
   if (blocks.count == 1) {
     gpu::optimizer_step(kind, scale, blocks.all, network_.parameter_count, parameters_.get(), m_.get(), v_.get(), state_.get(),
                         stream_);
@@ -225,6 +216,7 @@ void Trainer::enqueue_small_step(int64_t rows) {
 
 rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
   const DeviceScope scope(device_.ordinal());
+  if (ranks_) ranks_->communicator().check();
   reserve(rows);
   clear_failure();
   const LossWeights weights = set_loss_weights(nullptr);
@@ -239,12 +231,12 @@ rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
   std::memcpy(small_step_.get(), x, static_cast<size_t>(inputs) * sizeof(float));
   std::memcpy(small_step_.get() + padded(inputs), y, static_cast<size_t>(outputs) * sizeof(float));
   // The second step of a size is likely not the last: from then on a graph does it in one launch.
-  if (rows == previous_rows_ && (!step_graph_ || step_graph_rows_ != rows)) {
+  if (rows == previous_rows_ && !ranks_ && (!step_graph_ || step_graph_rows_ != rows)) {
     step_graph_ = Graph::record(device_.ordinal(), stream_, [&] { enqueue_small_step(rows); });
     step_graph_rows_ = rows;
   }
   previous_rows_ = rows;
-  if (step_graph_ && step_graph_rows_ == rows) {
+  if (step_graph_ && step_graph_rows_ == rows && !ranks_) {
     step_graph_.launch(device_.ordinal(), stream_);
   } else {
     enqueue_small_step(rows);
@@ -259,7 +251,9 @@ rs_status Trainer::finish_step(int64_t rows) {
   last_loss_ = mean(state.last_loss, rows);
   applied_ = state.steps;
   failed_ = state.failed != 0;
-  return failed_ ? RS_NON_FINITE : RS_OK;
+  if (failed_) return RS_NON_FINITE;
+  if (ranks_) ranks_stop();
+  return RS_OK;
 }
 
 double Trainer::gradient(const float* x, const float* y, int64_t rows, float* gradient) {
@@ -501,22 +495,25 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   const DeviceScope scope(device_.ordinal());
   const int64_t batch = std::min(fit.batch, data.rows);
   fit.losses_count = 0;
-  fit.stopped = wants_stop();
+  fit.stopped = 0;
   fit.done = fit.epoch == fit.epochs;
   if (fit.done) return RS_OK;
   const DatasetRows& rows = DatasetRows::of(data, device_);
   reserve(batch);
   reserve(data.rows % batch == 0 ? batch : data.rows % batch);
   const LossWeights weights = set_loss_weights(fit.target_scale);
-  rs_status status;
-  if (gradients_.path(batch) == Path::kPersistent) {
-    status = fit_persistent(rows, data, fit, weights);
-  } else {
-    begin_fit(fit.epoch_loss_sum);
-    status = Run(*this, rows, data, fit, weights).run();
-  }
+  const rs_status status = ranks_ ? fit_with_ranks(rows, data, fit, weights) : fit_alone(rows, data, fit, weights);
+  if (status != RS_OK) return status;
   fit.done = fit.epoch == fit.epochs;
-  return status;
+  fit.stopped = ranks_ ? stop_agreed_ : wants_stop();
+  if (fit.done && ranks_) meet_ranks();
+  return RS_OK;
+}
+
+rs_status Trainer::fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights) {
+  if (gradients_.path(std::min(fit.batch, data.rows)) == Path::kPersistent) return fit_persistent(rows, data, fit, weights);
+  begin_fit(fit.epoch_loss_sum);
+  return Run(*this, rows, data, fit, weights).run();
 }
 
 // One launch does as many steps as there are, or as the host lets it: the kernel keeps the books.
@@ -554,7 +551,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     done.record(stream_);
     bool stopping = false;
     const auto stop_when_due = [&] {
-      if (stopping || !deadline.is_past()) return;
+      if (stopping || !(deadline.is_past() || wants_stop())) return;
       stopping = true;
       *static_cast<volatile int32_t*>(stop_.get()) = 1;
     };
@@ -572,7 +569,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     const int64_t last_row = model.failed ? fit.row : fit.row == 0 ? (steps_per_epoch - 1) * batch : fit.row - batch;
     if (model.steps > 0 || model.failed) last_loss_ = mean(model.last_loss, std::min(batch, data.rows - last_row));
     if (model.failed) return RS_NON_FINITE;
-    if (deadline.is_past() || (fit.losses_capacity > 0 && fit.losses_count == fit.losses_capacity)) break;
+    if (deadline.is_past() || wants_stop() || (fit.losses_capacity > 0 && fit.losses_count == fit.losses_capacity)) break;
   }
   return RS_OK;
 }

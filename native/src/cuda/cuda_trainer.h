@@ -4,8 +4,10 @@
 // are enqueued while earlier ones run, and what became of them is read from copies of the step state that follow each.
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "collective/gradient_sum.h"
 #include "cuda/dataset_rows.h"
 #include "cuda/device.h"
 #include "cuda/gradient.h"
@@ -32,7 +34,6 @@ class Trainer final : public rs_trainer {
   void get_parameters(float* parameters) const override;
   void set_parameters(const float* parameters) override;
   void set_learning_rate(double lr) override;
-
   int64_t state_count() const override;
   void get_state(float* moments, rs_optimizer_state& state) const override;
   void set_state(const float* moments, const rs_optimizer_state& state) override;
@@ -42,6 +43,7 @@ class Trainer final : public rs_trainer {
   rs_status fit(const rs_dataset& data, rs_fit& fit) override;
   double evaluate(const rs_dataset& data, const float* target_scale) override;
   void predict(const float* x, int64_t rows, float* y) override;
+  void set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) override;
 
  private:
   // What the host is told of a window of steps once it is done.
@@ -65,7 +67,15 @@ class Trainer final : public rs_trainer {
   gpu::Rows stage(const float* x, const float* y, int64_t rows);
   void enqueue_small_step(int64_t rows);
   rs_status finish_step(int64_t rows);
+  void apply(BlockGradients blocks, int64_t rows);
+  rs_status fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
   rs_status fit_persistent(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+
+  // With other ranks: ranks.cpp.
+  void enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights);
+  rs_status fit_with_ranks(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+  void meet_ranks();
+  bool ranks_stop();
 
   Device& device_;
   mutable Stream stream_;
@@ -102,6 +112,12 @@ class Trainer final : public rs_trainer {
   int64_t applied_ = 0;  // steps that the state had counted when it was last seen
   bool failed_ = false;  // the state says so, until it is cleared
   double last_loss_;
+
+  // Null where this trainer is alone.
+  std::unique_ptr<collective::GradientSum> ranks_;
+  std::vector<float> own_sums_, all_sums_;  // of this rank's blocks; of the batch
+  int64_t work_alone_ = 0;                  // since the ranks last heard of each other, in rows x parameters
+  bool stop_agreed_ = false;                // some rank wants to stop, and all know
 };
 
 }  // namespace rs::cuda

@@ -22,13 +22,13 @@ bool Gradient::reserve_layered(const gpu::Blocks& blocks) {
 
 bool Gradient::reserve(int64_t batch, Path way) {
   const gpu::Blocks blocks(batch, network_.parameter_count);
-  const int64_t count = way == Path::kPersistent ? 1 : blocks.count;
   bool moved = way == Path::kLayered && reserve_layered(blocks);
-  moved |= block_gradients_.reserve(device_, count * length_, "the gradients of a batch's blocks", stream_);
+  moved |= block_gradients_.reserve(device_, block_count(batch, way) * length_, "the gradients of a batch's blocks", stream_);
   return moved;
 }
 
-BlockGradients Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path way) {
+BlockGradients Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path way,
+                                 int64_t begin, int64_t end) {
   const int32_t inputs = network_.inputs(), hidden = network_.layers[0].out;
   float* out = block_gradients_.get();
   if (way == Path::kPersistent) {
@@ -37,13 +37,13 @@ BlockGradients Gradient::enqueue(const gpu::Rows& rows, int64_t batch, const flo
   }
   const gpu::Blocks blocks(batch, network_.parameter_count);
   if (way == Path::kLayered) {
-    gpu::layered_gradient(layered(blocks, parameters, weights.all), rows, blocks, 0, blocks.count, out, length_, stream_);
-    return {out, blocks.count};
+    gpu::layered_gradient(layered(blocks, parameters, weights.all), rows, blocks, begin, end, out, length_, stream_);
+    return {out, end - begin};
   }
-  const gpu::FusedGradient job = {rows, blocks, 0, blocks.count, inputs, hidden, weights.first, parameters, out};
+  const gpu::FusedGradient job = {rows, blocks, begin, end, inputs, hidden, weights.first, parameters, out};
   const int ctas = gpu::kFusedCtasPerMultiprocessor * device_.multiprocessors();
   way == Path::kFusedTf32 ? fused_->gradient_tf32(job, ctas, stream_) : fused_->gradient(job, ctas, stream_);
-  return {out, blocks.count};
+  return {out, end - begin};
 }
 
 void Gradient::enqueue_sum(BlockGradients blocks, float* gradient) {

@@ -43,7 +43,17 @@ class Gradient {
     return enqueue(rows, batch, parameters, weights, path(batch));
   }
   // The same on a path of one's choice.
-  BlockGradients enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path path);
+  BlockGradients enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path path) {
+    return enqueue(rows, batch, parameters, weights, path, 0, block_count(batch, path));
+  }
+  // The same of blocks [begin, end) alone.
+  BlockGradients enqueue(const gpu::Rows& rows, int64_t batch, const float* parameters, LossWeights weights, Path path,
+                         int64_t begin, int64_t end);
+
+  // Blocks that a batch has on a path: what ranks can share.
+  int64_t block_count(int64_t batch, Path path) const {
+    return path == Path::kPersistent ? 1 : gpu::Blocks(batch, network_.parameter_count).count;
+  }
 
   // gradient [length] = the batch's.
   void enqueue_sum(BlockGradients blocks, float* gradient);
