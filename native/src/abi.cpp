@@ -813,7 +813,9 @@ rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** e
   return guarded("ensemble", [&] {
     const rs_trainer_options& model = options->model;
     rs::Network network(model.sizes, model.size_count, static_cast<rs_activation>(model.activation));
-    *ensemble = new rs::cpu::Ensemble(std::move(network), settings_of(model), *options);
+    *ensemble = model.engine == RS_ENGINE_CUDA
+                    ? cuda_backend.load()->create_ensemble(std::move(network), *options)
+                    : static_cast<rs_ensemble*>(new rs::cpu::Ensemble(std::move(network), settings_of(model), *options));
     return RS_OK;
   });
 }
@@ -853,8 +855,10 @@ rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr
   for (int32_t k = 0; k < ensemble->models(); ++k) {
     if (!is_non_negative(lr[k])) return fail(RS_INVALID_ARGUMENT, "model %d: lr %g must be finite and at least 0", k, lr[k]);
   }
-  ensemble->set_learning_rates(lr);
-  return RS_OK;
+  return guarded("set_learning_rates", [&] {
+    ensemble->set_learning_rates(lr);
+    return RS_OK;
+  });
 }
 
 rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows) {

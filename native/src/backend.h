@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "ensemble.h"
 #include "trainer.h"
 
 namespace rs {
@@ -17,6 +18,7 @@ struct Backend {
 
   // Arguments were checked. Throws std::bad_alloc, DeviceError.
   rs_trainer* (*create)(Network network, const rs_trainer_options& options);
+  rs_ensemble* (*create_ensemble)(Network network, const rs_ensemble_options& options);
 };
 
 }  // namespace rs

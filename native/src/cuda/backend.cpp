@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend.h"
+#include "cuda/cuda_ensemble.h"
 #include "cuda/cuda_trainer.h"
 #include "cuda/device.h"
 #include "cuda/error.h"
@@ -31,7 +32,13 @@ rs_trainer* create(rs::Network network, const rs_trainer_options& options) {
   return new rs::cuda::Trainer(std::move(network), options, device);
 }
 
-constexpr rs::Backend kBackend = {RS_ABI_VERSION, RINGSTEP_VERSION, RS_ENGINE_CUDA, create};
+rs_ensemble* create_ensemble(rs::Network network, const rs_ensemble_options& options) {
+  rs::cuda::Device& device = rs::cuda::Device::get(options.model.device);
+  const rs::cuda::DeviceScope scope(device.ordinal());
+  return new rs::cuda::Ensemble(std::move(network), options, device);
+}
+
+constexpr rs::Backend kBackend = {RS_ABI_VERSION, RINGSTEP_VERSION, RS_ENGINE_CUDA, create, create_ensemble};
 
 std::string describe(int32_t device) {
   rs::cuda::Device::get(device);  // throws where it cannot be used

@@ -480,7 +480,6 @@ void Trainer::begin_fit(double epoch_loss_sum) {
         "starting a fit", device_.ordinal());
 }
 
-// What a fit asks for that only the CPU engine has; null where there is nothing.
 const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
   if (data.weights.get()) return "sample weights";
   if (fit.schedule.kind != RS_CONSTANT || fit.schedule.warmup_steps > 0) return "learning-rate schedules";

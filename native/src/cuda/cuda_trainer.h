@@ -22,6 +22,9 @@
 
 namespace rs::cuda {
 
+// What a fit asks for that only the CPU engine has; null where there is nothing.
+const char* beyond_plain(const rs_dataset& data, const rs_fit& fit);
+
 class Trainer final : public rs_trainer {
  public:
   // The device must be the calling thread's.
