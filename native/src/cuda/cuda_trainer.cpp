@@ -129,25 +129,27 @@ void Trainer::set_learning_rate(double lr) {
         "setting the learning rate", device_.ordinal());
 }
 
-int64_t Trainer::state_count() const { return network_.parameter_count * ((m_.get() ? 1 : 0) + (v_.get() ? 1 : 0)); }
+int64_t Trainer::state_count() const {
+  return network_.parameter_count * ((m_.get() ? 1 : 0) + (v_.get() ? 1 : 0));
+}
 
 void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
   const DeviceScope scope(device_.ordinal());
-  const int64_t parameters = network_.parameter_count;
-  if (m_.get()) staging_.copy_back(moments, m_.get(), parameters, stream_);
-  if (v_.get()) staging_.copy_back(moments + parameters, v_.get(), parameters, stream_);
-  check(cudaMemcpyAsync(&seen_[0].state, state_.get(), sizeof(gpu::StepState), cudaMemcpyDeviceToHost, stream_),
-        "copying the optimizer's state", device_.ordinal());
-  stream_.wait("copying the optimizer's state");
-  state = {seen_[0].state.steps, seen_[0].state.beta1_power, seen_[0].state.beta2_power};
+  const int64_t count = network_.parameter_count;
+  if (m_.get()) staging_.copy_back(moments, m_.get(), count, stream_);
+  if (v_.get()) staging_.copy_back(moments + count, v_.get(), count, stream_);
+  state_.copy_to(&seen_[0].state, 1);
+  stream_.wait("reading the optimizer's state");
+  const gpu::StepState& seen = seen_[0].state;
+  state = {seen.steps, seen.beta1_power, seen.beta2_power};
 }
 
 void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
   const DeviceScope scope(device_.ordinal());
-  const int64_t parameters = network_.parameter_count;
+  const int64_t count = network_.parameter_count;
   reset_optimizer();
-  if (m_.get()) staging_.copy(m_.get(), moments, parameters, stream_);
-  if (v_.get()) staging_.copy(v_.get(), moments + parameters, parameters, stream_);
+  if (m_.get()) staging_.copy(m_.get(), moments, count, stream_);
+  if (v_.get()) staging_.copy(v_.get(), moments + count, count, stream_);
   gpu::StepState restored;
   restored.settings = optimizer_;
   restored.steps = state.steps;

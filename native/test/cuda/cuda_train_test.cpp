@@ -13,14 +13,14 @@ namespace {
 
 // Every path, ragged and whole epochs, epochs longer and shorter than a window.
 const Work kWorks[] = {
-    {"batch 1", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 150, 1, 3, "persistent"},
-    {"small batches", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 150, 16, 4, "persistent"},
+    {"batch 1", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 70, 1, 3, "persistent"},
+    {"small batches", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 70, 16, 4, "persistent"},
     {"momentum", {10, 20, 1}, RS_SIGMOID, test::sgd(0.02, 0.9, true, 0.01), 300, 4, 3, "fused"},
-    {"full batches", {10, 20, 1}, RS_IDENTITY, test::adam(RS_ADAM, 0.01, 0), 200, 200, 150, "fused"},
+    {"full batches", {10, 20, 1}, RS_IDENTITY, test::adam(RS_ADAM, 0.01, 0), 100, 100, 140, "fused"},
     {"several blocks", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 700, 4, "fused"},
     {"any network", {6, 9, 7, 2}, RS_TANH, test::sgd(0.05, 0, false, 0), 90, 4, 5, "layered"},
     {"one layer", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0.9, false, 0), 70, 1, 3, "layered"},
-    {"one step an epoch", {6, 9, 2}, RS_SIGMOID, test::adam(RS_ADAM, 0.01, 0.1), 50, 50, 150, "layered"},
+    {"one step an epoch", {6, 9, 2}, RS_SIGMOID, test::adam(RS_ADAM, 0.01, 0.1), 20, 20, 140, "layered"},
     {"ragged epochs in one graph", {6, 9, 2}, RS_RELU, test::sgd(0.05, 0.5, false, 0), 50, 7, 30, "layered"},
     {"many parameters", {64, 70, 3}, RS_RELU, test::adam(RS_ADAM, 0.001, 0), 300, 130, 3, "layered"},
 };
