@@ -60,21 +60,27 @@ final class Ensemble {
     return trained;
   }
 
-  private List<Trained> trainTogether(Dataset rows) {
-    int models = options.models();
+  /** Of models that train side by side on {@code rows} rows. */
+  static io.ringstep.Ensemble.Builder builder(TrainCommand options, StartingPoint start, long rows) {
     LossOptions loss = options.loss;
     io.ringstep.Ensemble.Builder builder =
         (start.models().isEmpty()
-                ? io.ringstep.Ensemble.builder(start.network(), models)
+                ? io.ringstep.Ensemble.builder(start.network(), options.models())
                 : io.ringstep.Ensemble.builder(start.models()))
             .seed(options.loop.seed).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).exchange(options.loop.exchange).l1(loss.l1);
+            .device(options.loop.device).expecting(rows, options.fit(0)).exchange(options.loop.exchange).l1(loss.l1);
     if (loss.clipNorm != null) {
       builder.clipNorm(loss.clipNorm);
     }
     if (loss.clipValue != null) {
       builder.clipValue(loss.clipValue);
     }
+    return builder;
+  }
+
+  private List<Trained> trainTogether(Dataset rows) {
+    int models = options.models();
+    io.ringstep.Ensemble.Builder builder = builder(options, start, rows.rows());
     try (io.ringstep.Ensemble ensemble = builder.build()) {
       Fit fit =
           options.fit(0).onProgress(
