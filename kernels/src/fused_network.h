@@ -36,6 +36,7 @@ struct LatencyModel {
   uint64_t seed;      // of the shuffles
   int64_t first;      // its rows are the dataset's [first, first + rows)
   int64_t rows;       // at least 1
+  int64_t most_steps = INT64_MAX;  // that it takes in a launch; 0 leaves the model as it is
   // Advanced by the kernel; the host starts them at 0.
   int64_t epoch;
   int64_t row;             // of the epoch, where the next step starts
@@ -43,9 +44,16 @@ struct LatencyModel {
   double epoch_loss_sum;   // of the epoch's steps so far
   float last_loss;         // loss sum of the latest step, or where failed of the step that was not taken
   int32_t failed;          // 1 once a loss was not finite: the parameters stay as they were before that step
+
+  // What it takes of a launch's steps.
+  RS_HOST_DEVICE int32_t share_of(int32_t steps) const {
+    return failed ? 0 : most_steps < steps ? static_cast<int32_t>(most_steps) : steps;
+  }
 };
 
 constexpr int64_t kMostLatencyBatch = 1024;
+// Sums have one order for batches of 1, one for up to so many rows, and one for more.
+constexpr int64_t kLatencySmallBatch = 128;
 
 struct LatencySteps {
   const float* x;  // [*, inputs], both at multiples of 16 bytes
@@ -57,7 +65,7 @@ struct LatencySteps {
   LatencyModel* model;   // [models]
   float* parameters;     // [models][parameter_stride]
   int64_t parameter_stride;
-  int32_t steps;         // that each model takes, unless it fails or is stopped
+  int32_t steps;         // that each model takes, unless it fails, may take no more, or is stopped
   // The losses of the epochs that end within this launch: losses[m * losses_capacity + i] for model m's i-th, the
   // sum over its rows. Null where nobody asks. The caller sees to it that no model ends more than the capacity.
   double* losses;

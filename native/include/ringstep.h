@@ -357,7 +357,12 @@ RS_API rs_status rs_nccl_load(const char* file);
 RS_API rs_status rs_nccl_version(int32_t* version); /* 23007 for 2.30.7; loads it where that was not done */
 RS_API rs_status rs_nccl_unique_id(void* id);       /* [128] bytes: made by one rank, needed by all */
 
-RS_API const char* rs_communicator_name(const rs_communicator* communicator); /* "local", "tcp" or "mpi" */
+/* A rank that is the GPU `device`, connected by NCCL to the others, which all call this with the same id at the same time.
+ * Needs the CUDA engine. Trainers on that GPU sum their gradients in its memory. */
+RS_API rs_status rs_nccl_communicator_create(const void* id, int32_t device, int32_t rank, int32_t size, double deadline_seconds,
+                                             rs_communicator** communicator);
+
+RS_API const char* rs_communicator_name(const rs_communicator* communicator); /* "local", "tcp", "mpi" or "nccl" */
 RS_API int32_t rs_communicator_rank(const rs_communicator* communicator);
 RS_API int32_t rs_communicator_size(const rs_communicator* communicator);
 

@@ -28,6 +28,9 @@ RS_API int32_t rs_cuda_device_count(void);
  * be used, the reason. */
 RS_API const char* rs_cuda_device_description(int32_t device);
 
+/* "GPU-5f0b8f1e-7c7e-...", which no other GPU in the world has; "" where the device cannot be used. */
+RS_API const char* rs_cuda_device_uuid(int32_t device);
+
 /* 13000 is CUDA 13.0. The driver's is the newest CUDA that it can run, 0 where there is no driver. */
 RS_API int32_t rs_cuda_driver_version(void);
 RS_API int32_t rs_cuda_runtime_version(void);

@@ -656,6 +656,24 @@ rs_status rs_nccl_unique_id(void* id) {
   });
 }
 
+rs_status rs_nccl_communicator_create(const void* id, int32_t device, int32_t rank, int32_t size, double deadline_seconds,
+                                      rs_communicator** communicator) {
+  if (!id || !communicator) return fail(RS_INVALID_ARGUMENT, "id and communicator must not be null");
+  *communicator = nullptr;
+  if (size < 1 || rank < 0 || rank >= size) return fail(RS_INVALID_ARGUMENT, "rank %d of %d ranks", rank, size);
+  if (rs_status status = check_deadline(deadline_seconds)) return status;
+  const rs::Backend* cuda = cuda_backend;
+  if (!cuda) return fail(RS_CUDA, "nccl: the CUDA engine is not loaded");
+  return guarded("nccl", [&] {
+    rs::collective::NcclId own;
+    std::memcpy(&own, id, sizeof own);
+    std::unique_ptr<rs::collective::Communicator> made(
+        cuda->create_nccl(own, device, rank, size, deadline_of(deadline_seconds)));
+    *communicator = new rs_communicator{std::move(made)};
+    return RS_OK;
+  });
+}
+
 const char* rs_communicator_name(const rs_communicator* communicator) { return communicator->ranks->name(); }
 int32_t rs_communicator_rank(const rs_communicator* communicator) { return communicator->ranks->rank(); }
 int32_t rs_communicator_size(const rs_communicator* communicator) { return communicator->ranks->size(); }
@@ -813,7 +831,9 @@ rs_status rs_ensemble_create(const rs_ensemble_options* options, rs_ensemble** e
   return guarded("ensemble", [&] {
     const rs_trainer_options& model = options->model;
     rs::Network network(model.sizes, model.size_count, static_cast<rs_activation>(model.activation));
-    *ensemble = new rs::cpu::Ensemble(std::move(network), settings_of(model), *options);
+    *ensemble = model.engine == RS_ENGINE_CUDA
+                    ? cuda_backend.load()->create_ensemble(std::move(network), *options)
+                    : static_cast<rs_ensemble*>(new rs::cpu::Ensemble(std::move(network), settings_of(model), *options));
     return RS_OK;
   });
 }
@@ -853,8 +873,10 @@ rs_status rs_ensemble_set_learning_rates(rs_ensemble* ensemble, const double* lr
   for (int32_t k = 0; k < ensemble->models(); ++k) {
     if (!is_non_negative(lr[k])) return fail(RS_INVALID_ARGUMENT, "model %d: lr %g must be finite and at least 0", k, lr[k]);
   }
-  ensemble->set_learning_rates(lr);
-  return RS_OK;
+  return guarded("set_learning_rates", [&] {
+    ensemble->set_learning_rates(lr);
+    return RS_OK;
+  });
 }
 
 rs_status rs_ensemble_step(rs_ensemble* ensemble, const float* x, const float* y, int64_t rows) {

@@ -6,6 +6,9 @@
 
 #include <cstdint>
 
+#include "collective/communicator.h"
+#include "collective/nccl_library.h"
+#include "ensemble.h"
 #include "trainer.h"
 
 namespace rs {
@@ -17,6 +20,11 @@ struct Backend {
 
   // Arguments were checked. Throws std::bad_alloc, DeviceError.
   rs_trainer* (*create)(Network network, const rs_trainer_options& options);
+  rs_ensemble* (*create_ensemble)(Network network, const rs_ensemble_options& options);
+
+  // NCCL's, with this rank on a device of the engine's. Throws Failure too.
+  collective::Communicator* (*create_nccl)(const collective::NcclId& id, int32_t device, int rank, int size,
+                                           collective::Deadline deadline);
 };
 
 }  // namespace rs

@@ -244,7 +244,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   const Lock lock(mutex());
-  *properties = {"the CPU in a GPU's place", static_cast<size_t>(state().machine.memory), 9, 0, 4};
+  *properties = {"the CPU in a GPU's place", {{'s', 'i', 'm', 't'}}, static_cast<size_t>(state().machine.memory), 9, 0, 4};
   return begin("cudaGetDeviceProperties");
 }
 

@@ -35,7 +35,7 @@ constexpr int kLatencyThreads = 256, kLatencyTile = 128;
 // No more groups than a tile has rows.
 template <typename Shape>
 int latency_threads(int64_t batch) {
-  return batch <= 128 || Shape::kLanes == 1 ? 128 : kLatencyThreads;
+  return batch <= kLatencySmallBatch || Shape::kLanes == 1 ? 128 : kLatencyThreads;
 }
 
 // A thread block at work on one model's batch.
@@ -158,7 +158,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
 
   LatencyModel& model = task.model[blockIdx.x];
   float* const parameters = task.parameters + blockIdx.x * task.parameter_stride;
-  if (model.failed) return;
+  const int most = model.share_of(task.steps);
+  if (most == 0) return;
   Worker worker(shared, {task.inputs, task.hidden});
   const int64_t all_rows = model.rows;
   int ended = 0;  // epochs
@@ -175,7 +176,7 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
   // Where the step at work starts, and the steps to go, it included; and for the copies, which are ahead, the first
   // row of the tile in its step too, and how many epochs they have entered.
   int64_t row = model.row, copy_row = row;
-  int left = task.steps, copy_left = left, copy_tile = 0, copy_epochs = 0;
+  int left = most, copy_left = left, copy_tile = 0, copy_epochs = 0;
   const auto copy = [&](int stage) {
     if (copy_left > 0) {
       Rows rows = {task.x, task.y, copy_row, Shuffle(), task.shuffled};
@@ -257,11 +258,11 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
 
   worker.store_parameters(parameters);
   if (worker.thread == 0) {
-    model.steps += task.steps - left;
+    model.steps += most - left;
     model.epoch += ended;
     model.row = row;
     model.epoch_loss_sum = loss_sum;
-    if (left < task.steps || failed) model.last_loss = last_loss;
+    if (left < most || failed) model.last_loss = last_loss;
     model.failed = failed;
   }
 }

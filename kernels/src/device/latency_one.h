@@ -115,8 +115,8 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   float last_loss = model()->last_loss;
   bool failed = model()->failed != 0;
   int64_t epoch = model()->epoch, row = model()->row;  // where the chunk at work starts
-  int64_t left = live && !failed ? task.steps : 0;     // steps to take, from there on
-  int ended = 0;                                       // epochs
+  int64_t left = live ? model()->share_of(task.steps) : 0;  // steps to take, from there on
+  int ended = 0;                                            // epochs
 
   for (int i = static_cast<int>(threadIdx.x); i < static_cast<int>(sizeof(chunks) / sizeof(float)); i += 32) {
     (&chunks[0][0][0])[i] = 0;
@@ -124,10 +124,10 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   if (task.shuffled) shuffles[slot].make(model()->seed, epoch, rows, lane);
   __syncwarp();
 
-  // Starts to copy the chunk of at most `most` rows that starts there in the epoch; returns its rows.
-  const auto copy = [&](int stage, int64_t start, int64_t most) {
+  // Starts to copy the chunk of at most `to_go` rows that starts there in the epoch; returns its rows.
+  const auto copy = [&](int stage, int64_t start, int64_t to_go) {
     int64_t some = rows - start < kChunk ? rows - start : kChunk;
-    if (most < some) some = most;
+    if (to_go < some) some = to_go;
     const int count = static_cast<int>(some);
     if (lane < count) {
       const int64_t origin = model()->first;
@@ -155,17 +155,17 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     wait_copies<1>();
     __syncwarp();
 
-    int most = count;  // of the warp's models
+    int longest = count;  // of the warp's models
 #pragma unroll
     for (int apart = kModelLanes; apart < 32; apart *= 2) {
-      const int other = __shfl_xor_sync(0xFFFFFFFF, most, apart);
-      most = other > most ? other : most;
+      const int other = __shfl_xor_sync(0xFFFFFFFF, longest, apart);
+      longest = other > longest ? other : longest;
     }
     const float* from = chunks[stage][slot];
     float ahead[kRow];
     load_row(from, ahead);
 #pragma unroll 2
-    for (int s = 0; s < most; ++s) {
+    for (int s = 0; s < longest; ++s) {
       float x[kInputs];
 #pragma unroll
       for (int i = 0; i < kInputs; ++i) x[i] = ahead[i];
@@ -205,7 +205,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   weights.store(parameters(), layout, lane);
   if (lane == 0) {
     LatencyModel& m = *model();
-    m.steps += failed && m.failed ? 0 : task.steps - left;
+    m.steps += m.share_of(task.steps) - left;
     m.epoch = epoch;
     m.row = row;
     m.epoch_loss_sum = loss_sum;

@@ -6,9 +6,11 @@
 #include <string>
 
 #include "backend.h"
+#include "cuda/cuda_ensemble.h"
 #include "cuda/cuda_trainer.h"
 #include "cuda/device.h"
 #include "cuda/error.h"
+#include "cuda/nccl_staging.h"
 #include "device_error.h"
 #include "ringstep_cuda.h"
 
@@ -31,7 +33,21 @@ rs_trainer* create(rs::Network network, const rs_trainer_options& options) {
   return new rs::cuda::Trainer(std::move(network), options, device);
 }
 
-constexpr rs::Backend kBackend = {RS_ABI_VERSION, RINGSTEP_VERSION, RS_ENGINE_CUDA, create};
+rs_ensemble* create_ensemble(rs::Network network, const rs_ensemble_options& options) {
+  rs::cuda::Device& device = rs::cuda::Device::get(options.model.device);
+  const rs::cuda::DeviceScope scope(device.ordinal());
+  return new rs::cuda::Ensemble(std::move(network), options, device);
+}
+
+rs::collective::Communicator* create_nccl(const rs::collective::NcclId& id, int32_t device, int rank, int size,
+                                          rs::collective::Deadline deadline) {
+  rs::cuda::Device& own = rs::cuda::Device::get(device);
+  const rs::cuda::DeviceScope scope(own.ordinal());
+  auto staging = std::make_unique<rs::cuda::NcclStaging>(own);
+  return new rs::collective::Nccl(std::move(staging), id, rank, size, deadline);
+}
+
+constexpr rs::Backend kBackend = {RS_ABI_VERSION, RINGSTEP_VERSION, RS_ENGINE_CUDA, create, create_ensemble, create_nccl};
 
 std::string describe(int32_t device) {
   rs::cuda::Device::get(device);  // throws where it cannot be used
@@ -48,6 +64,21 @@ std::string describe(int32_t device) {
   return line;
 }
 
+// As nvidia-smi writes it.
+std::string uuid_of(int32_t device) {
+  rs::cuda::Device::get(device);  // throws where it cannot be used
+  cudaDeviceProp properties;
+  rs::cuda::check(cudaGetDeviceProperties(&properties, device), "asking for its properties", device);
+  std::string text = "GPU";
+  for (int i = 0; i < 16; ++i) {
+    char byte[4];
+    const bool starts_group = i == 0 || i == 4 || i == 6 || i == 8 || i == 10;
+    std::snprintf(byte, sizeof byte, "%s%02x", starts_group ? "-" : "", static_cast<unsigned char>(properties.uuid.bytes[i]));
+    text += byte;
+  }
+  return text;
+}
+
 }  // namespace
 
 const void* rs_cuda_backend(void) { return &kBackend; }
@@ -61,6 +92,14 @@ const char* rs_cuda_device_description(int32_t device) {
     return keep(describe(device));
   } catch (const std::exception& e) {
     return keep(e.what());
+  }
+}
+
+const char* rs_cuda_device_uuid(int32_t device) {
+  try {
+    return keep(uuid_of(device));
+  } catch (const std::exception&) {
+    return "";
   }
 }
 

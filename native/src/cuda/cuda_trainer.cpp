@@ -55,7 +55,9 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
       stop_(device.ordinal(), 1, "pinned memory for a flag"),
       seen_model_(device.ordinal(), 1, "pinned memory for results"),
       seen_losses_(device.ordinal(), kLaunchEpochs, "pinned memory for results"),
-      last_loss_(std::numeric_limits<double>::quiet_NaN()) {
+      last_loss_(std::numeric_limits<double>::quiet_NaN()),
+      tally_(device.ordinal(), 2, "pinned memory for a tally"),
+      summed_(device.ordinal()) {
   const bool adam = optimizer_.kind != RS_SGD;
   if (adam || optimizer_.momentum != 0) m_ = {device_, gradients_.length(), "the optimizer's state", stream_};
   if (adam) v_ = {device_, gradients_.length(), "the optimizer's state", stream_};
@@ -248,6 +250,7 @@ rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
 
 rs_status Trainer::finish_step(int64_t rows) {
   stream_.check_launches("a step");
+  if (sum_under_way_ > 0) end_sum_by_nccl();
   stream_.wait("a step");
   const gpu::StepState& state = seen_[0].state;
   last_loss_ = mean(state.last_loss, rows);
@@ -482,7 +485,6 @@ void Trainer::begin_fit(double epoch_loss_sum) {
         "starting a fit", device_.ordinal());
 }
 
-// What a fit asks for that only the CPU engine has; null where there is nothing.
 const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
   if (data.weights.get()) return "sample weights";
   if (fit.schedule.kind != RS_CONSTANT || fit.schedule.warmup_steps > 0) return "learning-rate schedules";

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collective/gradient_sum.h"
+#include "collective/nccl.h"
 #include "cuda/dataset_rows.h"
 #include "cuda/device.h"
 #include "cuda/gradient.h"
@@ -21,6 +22,9 @@
 #include "trainer.h"
 
 namespace rs::cuda {
+
+// What a fit asks for that only the CPU engine has; null where there is nothing.
+const char* beyond_plain(const rs_dataset& data, const rs_fit& fit);
 
 class Trainer final : public rs_trainer {
  public:
@@ -71,6 +75,9 @@ class Trainer final : public rs_trainer {
   // With other ranks: ranks.cpp.
   void enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights);
   rs_status fit_with_ranks(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+  void enqueue_sum_by_nccl(BlockGradients own, int64_t own_rows);
+  void end_sum_by_nccl();
+  void require_whole_batch(int64_t summed, int64_t rows) const;
   void meet_ranks();
   bool ranks_stop();
 
@@ -113,6 +120,13 @@ class Trainer final : public rs_trainer {
   // Null where this trainer is alone.
   std::unique_ptr<collective::GradientSum> ranks_;
   std::vector<float> own_sums_, all_sums_;  // of this rank's blocks; of the batch
+  // NCCL among them sums in the GPU's memory, on this trainer's stream.
+  collective::Nccl* nccl_ = nullptr;
+  collective::GradientSum::Reduce reduce_ = collective::GradientSum::kExact;
+  DeviceArray<int64_t> digits_;             // [11][length] of the exact sum, then the tally
+  PinnedArray<int64_t> tally_;              // [2]: rows, and whether to stop
+  Event summed_;
+  int64_t sum_under_way_ = 0;               // rows of the batch whose sum nobody has waited for yet
   int64_t work_alone_ = 0;                  // since the ranks last heard of each other, in rows x parameters
   bool stop_agreed_ = false;                // some rank wants to stop, and all know
 };

@@ -1,6 +1,8 @@
 // Training as one of several ranks: each computes its share of a batch's blocks on its own GPU, the block gradients are
-// summed by way of the host, and every rank applies the same sum. It works with any communicator, and gives the bits that
-// one GPU gives alone.
+// summed, and every rank applies the same sum. It gives the bits that one GPU gives alone.
+//
+// With NCCL the sum stays on the GPUs: the blocks become digits of the exact sum (add_blocks.h), whose sum as integers is
+// NCCL's, and what came of it is rounded. With any other communicator the block gradients are summed by way of the host.
 //
 // As in cpu/cpu_trainer.cpp, a batch of one block is computed by every rank by itself, which is quicker than to ask.
 #include <algorithm>
@@ -8,6 +10,7 @@
 
 #include "cuda/cuda_trainer.h"
 #include "cuda/deadline.h"
+#include "exact_sum.h"
 
 namespace rs::cuda {
 namespace {
@@ -19,11 +22,14 @@ constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
 void Trainer::set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) {
   ranks_.reset();
+  nccl_ = nullptr;
+  reduce_ = reduce;
   forget_graphs();
-  work_alone_ = 0;
+  work_alone_ = sum_under_way_ = 0;
   if (communicator && communicator->size() > 1) {
     ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, network_.parameter_count + 1);
     all_sums_.resize(static_cast<size_t>(gradients_.length()));
+    nccl_ = dynamic_cast<collective::Nccl*>(communicator);
   }
 }
 
@@ -36,25 +42,69 @@ void Trainer::enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWe
   }
   const int rank = ranks_->communicator().rank(), size = ranks_->communicator().size();
   const int64_t begin = blocks * rank / size, end = blocks * (rank + 1) / size;
-  own_sums_.resize(static_cast<size_t>((end - begin) * length));
-  if (end > begin) {
-    const BlockGradients own = gradients_.enqueue(rows, count, parameters_.get(), weights, way, begin, end);
-    stream_.check_launches("a rank's share of a step");
-    staging_.copy_back(own_sums_.data(), own.all, own.count * length, stream_);
-  }
   const gpu::Blocks cut(count, network_.parameter_count);
   const int64_t own_rows = std::min(count, cut.first(end)) - std::min(count, cut.first(begin));
-  collective::GradientSum::Tally tally = {own_rows, wants_stop()};
-  ranks_->run(own_sums_.data(), length, end - begin, tally, all_sums_.data());
-  if (tally.rows != count) {
-    throw collective::Failure(collective::Failure::kMismatch, collective::Failure::kNoRank,
-                              "the ranks trained on " + std::to_string(tally.rows) + " rows of a batch of " +
-                                  std::to_string(count) + ": their data or settings differ");
+  BlockGradients own = {nullptr, 0};
+  if (end > begin) own = gradients_.enqueue(rows, count, parameters_.get(), weights, way, begin, end);
+  if (nccl_) {
+    enqueue_sum_by_nccl(own, own_rows);
+    sum_under_way_ = count;
+    return apply({gradient_.get(), 1}, count);
   }
+  own_sums_.resize(static_cast<size_t>(own.count * length));
+  stream_.check_launches("a rank's share of a step");
+  if (own.count > 0) staging_.copy_back(own_sums_.data(), own.all, own.count * length, stream_);
+  collective::GradientSum::Tally tally = {own_rows, wants_stop()};
+  ranks_->run(own_sums_.data(), length, own.count, tally, all_sums_.data());
+  require_whole_batch(tally.rows, count);
   stop_agreed_ = tally.stops > 0;
   work_alone_ = 0;
   staging_.copy(gradient_.get(), all_sums_.data(), length, stream_);
   apply({gradient_.get(), 1}, count);
+}
+
+// gradient_ = the sum over all ranks' blocks, once the stream gets there.
+void Trainer::enqueue_sum_by_nccl(BlockGradients own, int64_t own_rows) {
+  const int64_t length = gradients_.length(), all = ExactSum::kDigits * length;
+  digits_.reserve(device_, all + 2, "the digits of a sum", stream_);
+  int64_t* const tally = digits_.get() + all;
+  tally_[0] = own_rows;
+  tally_[1] = wants_stop();
+  check(cudaMemcpyAsync(tally, tally_.get(), 2 * sizeof(int64_t), cudaMemcpyHostToDevice, stream_), "copying a tally",
+        device_.ordinal());
+  const collective::NcclStream stream = static_cast<cudaStream_t>(stream_);
+  if (reduce_ == collective::GradientSum::kExact) {
+    check(cudaMemsetAsync(digits_.get(), 0, static_cast<size_t>(all) * sizeof(int64_t), stream_), "clearing a sum", device_.ordinal());
+    if (own.count > 0) gpu::add_blocks_to_digits(own.all, own.count, length, digits_.get(), stream_);
+    stream_.check_launches("a rank's share of a step");
+    nccl_->enqueue(digits_.get(), digits_.get(), all + 2, collective::Element::kInt64, stream);
+    gpu::digits_to_gradient(digits_.get(), length, gradient_.get(), stream_);
+  } else {
+    gradients_.enqueue_sum(own, gradient_.get());
+    stream_.check_launches("a rank's share of a step");
+    nccl_->enqueue(gradient_.get(), gradient_.get(), length, collective::Element::kFloat32, stream);
+    nccl_->enqueue(tally, tally, 2, collective::Element::kInt64, stream);
+  }
+  check(cudaMemcpyAsync(tally_.get(), tally, 2 * sizeof(int64_t), cudaMemcpyDeviceToHost, stream_), "copying a tally",
+        device_.ordinal());
+  summed_.record(stream_);
+}
+
+// Waits no longer than the communicator's deadline.
+void Trainer::end_sum_by_nccl() {
+  const int64_t rows = sum_under_way_;
+  sum_under_way_ = 0;
+  nccl_->wait([this] { return summed_.is_done("a sum of gradients"); });
+  require_whole_batch(tally_[0], rows);
+  stop_agreed_ = tally_[1] > 0;
+  work_alone_ = 0;
+}
+
+void Trainer::require_whole_batch(int64_t summed, int64_t rows) const {
+  if (summed == rows) return;
+  throw collective::Failure(collective::Failure::kMismatch, collective::Failure::kNoRank,
+                            "the ranks trained on " + std::to_string(summed) + " rows of a batch of " + std::to_string(rows) +
+                                ": their data or settings differ");
 }
 
 // Where every rank computes the same, they hear of each other from time to time: at the same steps on all ranks.

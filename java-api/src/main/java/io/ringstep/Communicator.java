@@ -3,6 +3,7 @@ package io.ringstep;
 import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.internal.CommunicatorMaker;
+import io.ringstep.internal.CudaLibrary;
 import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
 import java.nio.ByteBuffer;
@@ -27,7 +28,10 @@ public final class Communicator implements AutoCloseable {
 
   /** What carries the values. */
   public enum Backend {
-    /** The best that the job offers: threads' memory, else MPI where mpirun started the ranks, else TCP. */
+    /**
+     * The best that the job offers: NCCL where every rank names a GPU of its own and has it, else threads' memory, else
+     * MPI where mpirun started the ranks, else TCP.
+     */
     AUTO,
     /** The memory that threads of one process share. */
     LOCAL,
@@ -67,16 +71,39 @@ public final class Communicator implements AutoCloseable {
    * @throws CollectiveException if they do not come together
    */
   public static Communicator of(Rendezvous rendezvous, Backend backend) {
+    return of(rendezvous, backend, Device.cpu());
+  }
+
+  /**
+   * The same for ranks that will train on {@code device}, each on its own.
+   *
+   * @param device for {@link Backend#NCCL} a GPU, the one that this rank's trainers get too
+   * @throws CollectiveException if they do not come together
+   * @throws RankMismatchException if two ranks that want NCCL name one GPU
+   * @throws CudaException if the GPU cannot be used
+   */
+  public static Communicator of(Rendezvous rendezvous, Backend backend, Device device) {
     Objects.requireNonNull(backend, "backend");
     Native.require();
     try {
-      return new Communicator(rendezvous, CommunicatorMaker.make(rendezvous, backend.name()));
+      return new Communicator(rendezvous, CommunicatorMaker.make(rendezvous, backend.name(), gpu(device)));
     } catch (CollectiveException e) {
       throw rendezvous.report(e);
     }
   }
 
-  /** {@code local}, {@code tcp} or {@code mpi}. */
+  private static int gpu(Device device) {
+    if (device.engine() != Device.Engine.CUDA) {
+      return -1;
+    }
+    CudaLibrary.require();
+    if (device.ordinals().length > 1) {
+      throw new IllegalArgumentException("device " + device + ": a rank has one GPU");
+    }
+    return device.ordinals()[0];
+  }
+
+  /** {@code local}, {@code tcp}, {@code mpi} or {@code nccl}. */
   public String name() {
     return name;
   }

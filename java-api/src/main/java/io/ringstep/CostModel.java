@@ -24,6 +24,16 @@ final class CostModel {
 
   private static final int CUDA_PERSISTENT_ROWS = 1024;
 
+  /** The largest network that has persistent kernels. */
+  private static final int CUDA_FUSED_INPUTS = 16;
+
+  private static final int CUDA_FUSED_HIDDEN = 32;
+
+  /** Models that persistent kernels train at once: 132 multiprocessors with 8 warps of 4 models, or 2 thread blocks. */
+  private static final int CUDA_MODELS_OF_BATCH_1 = 4224;
+
+  private static final int CUDA_MODELS = 264;
+
   /** One kernel of a graph after the other. */
   private static final double CUDA_LAUNCH_SECONDS = 1.3e-6;
 
@@ -71,6 +81,27 @@ final class CostModel {
   static double cudaSeconds(Work work) {
     double bytes = (double) work.rows() * (work.network().inputs() + work.network().outputs()) * Float.BYTES;
     return CUDA_START_SECONDS + bytes / CUDA_COPY_BYTES + work.steps() * cudaStepSeconds(work);
+  }
+
+  /** Of {@code models} models side by side, each of which does {@code work}: their lanes are never idle. */
+  static double cpuSeconds(Work work, int models, int processors) {
+    return models * work.steps() * work.flopsPerStep() / (CPU_FLOPS * Math.min(processors, models));
+  }
+
+  /** Of {@code models} models side by side: as many as the device has room for take no longer than one. */
+  static double cudaSeconds(Work work, int models) {
+    int atOnce = work.batch() == 1 ? CUDA_MODELS_OF_BATCH_1 : CUDA_MODELS;
+    double rounds = Math.ceil((double) models / atOnce);
+    return cudaSeconds(work) + (rounds - 1) * work.steps() * cudaStepSeconds(work);
+  }
+
+  /** Why a persistent kernel cannot do steps of {@code batch} rows of plain SGD; null where it can. */
+  static String beyondPersistent(Network network, Optimizer optimizer, long batch) {
+    int[] sizes = network.sizes();
+    if (sizes.length != 3 || sizes[0] > CUDA_FUSED_INPUTS || sizes[1] > CUDA_FUSED_HIDDEN || sizes[2] != 1) {
+      return "this network";
+    }
+    return !Work.isPlainSgd(optimizer) ? "this optimizer" : batch > CUDA_PERSISTENT_ROWS ? "batches of more than 1024 rows" : null;
   }
 
   private static double cudaStepSeconds(Work work) {

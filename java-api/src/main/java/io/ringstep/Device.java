@@ -113,6 +113,15 @@ public final class Device {
     }
   }
 
+  /**
+   * Of several GPUs the one for a rank, in turn; any other device is itself.
+   *
+   * @param localRank of this process among those on this host, at least 0
+   */
+  public Device forRank(int localRank) {
+    return ordinals.length > 1 ? cuda(ordinals[localRank % ordinals.length]) : this;
+  }
+
   Engine engine() {
     return engine;
   }

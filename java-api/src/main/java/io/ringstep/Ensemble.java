@@ -5,6 +5,7 @@ import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_ensemble;
 import io.ringstep.engine.Engine.rs_ensemble_options;
 import io.ringstep.engine.Engine.rs_trainer_options;
+import io.ringstep.internal.CudaLibrary;
 import io.ringstep.internal.ModelFile;
 import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
@@ -43,6 +44,7 @@ public final class Ensemble implements AutoCloseable {
   private final int models;
   private final Exchange exchange;
   private final Loss loss;
+  private final Placement placement;
   private final NativeHandle<rs_ensemble> handle;
   private final Object turn = new Object();
   private final Model[] sources;
@@ -54,7 +56,8 @@ public final class Ensemble implements AutoCloseable {
     network = builder.network;
     models = builder.models;
     exchange = builder.exchange;
-    rs_ensemble created = create(builder);
+    placement = builder.place();
+    rs_ensemble created = create(builder, placement.device());
     handle = new NativeHandle<>(this, "Ensemble", created, Engine::rs_ensemble_destroy);
     loss = builder.loss;
     sources = new Model[models];
@@ -69,7 +72,7 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  private static rs_ensemble create(Builder builder) {
+  private static rs_ensemble create(Builder builder, Device device) {
     int[] sizes = builder.network.sizes();
     int models = builder.models;
     rs_ensemble created = new rs_ensemble();
@@ -83,7 +86,10 @@ public final class Ensemble implements AutoCloseable {
       rs_ensemble_options options = new rs_ensemble_options(memory);
       rs_trainer_options model = options.model();
       model.sizes(new IntPointer(memory.getPointer(sizesAt)).put(sizes, 0, sizes.length)).size_count(sizes.length);
-      model.activation(builder.network.activation().ordinal()).threads(builder.device.threads());
+      model.activation(builder.network.activation().ordinal()).threads(device.threads());
+      if (device.engine() == Device.Engine.CUDA) {
+        model.engine(Engine.RS_ENGINE_CUDA).device(device.ordinals()[0]);
+      }
       Trainer.settings(builder.optimizer, model.optimizer());
       model.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
       model.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
@@ -149,6 +155,11 @@ public final class Ensemble implements AutoCloseable {
   /** The network of every model. */
   public Network network() {
     return network;
+  }
+
+  /** Where it runs: the CPU or a GPU, never {@code auto}. */
+  public Device device() {
+    return placement.device();
   }
 
   /** Number of models. */
@@ -477,6 +488,8 @@ public final class Ensemble implements AutoCloseable {
     private List<Model> initial;
     private Optimizer optimizer = new Sgd(0.01);
     private Device device = Device.auto();
+    private long rows;
+    private Fit fit;
     private Exchange exchange = Exchange.never();
     private Loss loss = Loss.MSE;
     private double l1;
@@ -551,10 +564,67 @@ public final class Ensemble implements AutoCloseable {
       return this;
     }
 
-    /** Default: {@link Device#auto()}. */
+    /**
+     * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
+     *
+     * <p>On a GPU, ensembles have plain {@link Sgd} and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
+     * hidden layer and one output, and no {@link Exchange#gradient()}. {@link #build} or {@link Ensemble#fit} refuses what
+     * is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
+     */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
       return this;
+    }
+
+    /**
+     * Tells {@link Device#auto()} of the work ahead: {@code fit} of every model on {@code rows} rows.
+     *
+     * @param rows at least 1
+     */
+    public Builder expecting(long rows, Fit fit) {
+      if (rows < 1) {
+        throw new IllegalArgumentException("rows must be at least 1, but is " + rows);
+      }
+      this.rows = rows;
+      this.fit = Objects.requireNonNull(fit, "fit");
+      return this;
+    }
+
+    /**
+     * Where {@link #build} would put the ensemble, and why.
+     *
+     * @throws CudaException if a GPU was asked for and cannot be used
+     */
+    public Backends.Choice choice() {
+      Placement placement = place();
+      return new Backends.Choice(placement.device(), placement.reason());
+    }
+
+    private Placement place() {
+      CostModel.Work work = fit == null ? null : CostModel.Work.of(network, optimizer, rows, fit);
+      Placement placement = Placement.of(device, work, models, beyondGpu(), CudaLibrary::unavailable);
+      if (placement.device().ordinals().length > 1) {
+        throw new IllegalArgumentException("device " + placement.device() + ": an ensemble runs on one GPU");
+      }
+      return placement;
+    }
+
+    /** What an ensemble on a GPU would not have; null where it has it all. */
+    private String beyondGpu() {
+      if (fit == null) {
+        return "a way to tell whether the work suits them; see Ensemble.Builder.expecting";
+      }
+      boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
+      return loss.kind() != Loss.Kind.MSE ? "this loss"
+          : shaped ? "penalties, clipping and dropout"
+          : isAny(momenta) || isAny(weightDecays) ? "momentum and weight decay"
+          : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
+          : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
+          : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));
+    }
+
+    private static boolean isAny(double[] values) {
+      return values != null && Arrays.stream(values).anyMatch(value -> value != 0);
     }
 
     /** As {@link Trainer.Builder#loss}. */

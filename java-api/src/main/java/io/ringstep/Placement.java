@@ -25,6 +25,27 @@ record Placement(Device device, String reason) {
 
   /** Asks why no GPU can be used only where it matters. */
   static Placement of(Device asked, CostModel.Work work, Supplier<String> unavailable) {
+    return of(
+        asked, () -> choose(CostModel.cpuSeconds(work, Device.processors()), CostModel.cudaSeconds(work), unavailable));
+  }
+
+  /**
+   * Settles where an ensemble goes whose models each do {@code work}.
+   *
+   * @param beyond what of it a GPU's ensembles do not have; null where they have it all
+   */
+  static Placement of(Device asked, CostModel.Work work, int models, String beyond, Supplier<String> unavailable) {
+    return of(
+        asked,
+        () ->
+            beyond != null
+                ? new Placement(Device.cpu(), "ensembles on a GPU do not have " + beyond)
+                : choose(
+                    CostModel.cpuSeconds(work, models, Device.processors()), CostModel.cudaSeconds(work, models),
+                    unavailable));
+  }
+
+  private static Placement of(Device asked, Supplier<Placement> automatic) {
     Device device = asked == Device.auto() ? Device.automatic() : asked;
     return switch (device.engine()) {
       case CPU -> new Placement(device, "");
@@ -33,13 +54,11 @@ record Placement(Device device, String reason) {
         requireThere(device);
         yield new Placement(device, "");
       }
-      case AUTO -> choose(work, unavailable);
+      case AUTO -> automatic.get();
     };
   }
 
-  private static Placement choose(CostModel.Work work, Supplier<String> unavailable) {
-    double cpu = CostModel.cpuSeconds(work, Device.processors());
-    double cuda = CostModel.cudaSeconds(work);
+  private static Placement choose(double cpu, double cuda, Supplier<String> unavailable) {
     if (cuda * MARGIN >= cpu) {
       return new Placement(
           Device.cpu(), "the work is too little for a GPU: about " + text(cpu) + " here, " + text(cuda) + " there");

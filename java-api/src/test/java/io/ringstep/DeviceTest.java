@@ -49,4 +49,14 @@ class DeviceTest {
   void fewerThanOneThreadIsRefused(int threads) {
     assertThrows(IllegalArgumentException.class, () -> Device.cpu(threads));
   }
+
+  @Test
+  void ranksShareOutTheGpus() {
+    Device two = Device.parse("cuda:0,3");
+    assertEquals("cuda:0", two.forRank(0).toString());
+    assertEquals("cuda:3", two.forRank(1).toString());
+    assertEquals("cuda:0", two.forRank(2).toString());
+    assertEquals("cuda:1", Device.parse("cuda:1").forRank(5).toString());
+    assertEquals(Device.cpu(), Device.cpu().forRank(1));
+  }
 }

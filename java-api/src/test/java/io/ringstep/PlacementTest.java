@@ -60,4 +60,33 @@ class PlacementTest {
 
     assertEquals(new Placement(Device.cpu(), ""), Placement.of(Device.cpu(), work, () -> null));
   }
+
+  @Test
+  void manyModelsBelongOnAGpuAndFewOnTheCpu() {
+    CostModel.Work work = CostModel.Work.of(SEED, new Sgd(0.01), 1000, Fit.epochs(1000).batch(1));
+
+    Placement many = Placement.of(Device.auto(), work, 4096, null, () -> null);
+    Placement few = Placement.of(Device.auto(), work, 2, null, () -> null);
+    Placement beyond = Placement.of(Device.auto(), work, 4096, "momentum", () -> null);
+
+    assertEquals("cuda:0", many.device().toString());
+    assertEquals(Device.cpu(), few.device());
+    assertEquals(Device.cpu(), beyond.device());
+    assertEquals("ensembles on a GPU do not have momentum", beyond.reason());
+  }
+
+  @Test
+  void ensemblesStayOnTheCpuWhereAGpuLacksWhatTheyNeed() {
+    Fit fit = Fit.epochs(100_000).batch(1);
+    Ensemble.Builder plain = Ensemble.builder(SEED, 4096);
+    assertTrue(plain.choice().reason().contains("expecting"), plain.choice().reason());
+    assertEquals(Device.cpu(), plain.choice().device());
+
+    Ensemble.Builder l1 = Ensemble.builder(SEED, 4096).l1(0.1).expecting(1000, fit);
+    assertTrue(l1.choice().reason().contains("penalties"), l1.choice().reason());
+    Ensemble.Builder adam = Ensemble.builder(SEED, 4096).optimizer(new Adam(0.1)).expecting(1000, fit);
+    assertTrue(adam.choice().reason().contains("this optimizer"), adam.choice().reason());
+    Ensemble.Builder deep = Ensemble.builder(Network.of(4, 5, 6, 1), 4096).expecting(1000, fit);
+    assertTrue(deep.choice().reason().contains("this network"), deep.choice().reason());
+  }
 }

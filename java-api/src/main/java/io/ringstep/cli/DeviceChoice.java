@@ -18,7 +18,11 @@ import java.util.List;
 record DeviceChoice(String name, String description) {
   /** Of a run that does {@code fit} on {@code rows} rows. */
   static DeviceChoice of(Device asked, Network network, Optimizer optimizer, long rows, Fit fit) {
-    Choice choice = Backends.choose(asked, network, optimizer, rows, fit);
+    return of(Backends.choose(asked, network, optimizer, rows, fit));
+  }
+
+  /** What was chosen, in words. */
+  static DeviceChoice of(Choice choice) {
     Device device = choice.device();
     String name = device.toString().replaceFirst(":.*", "");
     String reason = choice.reason().isEmpty() ? "" : ": " + choice.reason();

@@ -69,29 +69,30 @@ final class Ensemble {
     int world = ranks.map(Communicator::worldSize).orElse(1);
     int first = (int) ((long) options.models() * rank / world);
     int end = (int) ((long) options.models() * (rank + 1) / world);
-    try (io.ringstep.Ensemble ensemble = ensemble(first, end)) {
+    try (io.ringstep.Ensemble ensemble = build(builder(options, start, first, end, rows.rows()))) {
       EnsembleResult result = fit(ensemble, rows, first);
       double[] losses = result.cancelled() ? null : ensemble.evaluate(rows);
       return trained(ensemble, result, losses);
     }
   }
 
-  /** Models {@code first} to {@code end}, without the latter. */
-  private io.ringstep.Ensemble ensemble(int first, int end) {
+  /** Of models {@code first} to {@code end}, without the latter, that train side by side on {@code rows} rows. */
+  static io.ringstep.Ensemble.Builder builder(
+      TrainCommand options, StartingPoint start, int first, int end, long rows) {
     LossOptions loss = options.loss;
     io.ringstep.Ensemble.Builder builder =
         (start.models().isEmpty()
                 ? io.ringstep.Ensemble.builder(start.network(), end - first)
                 : io.ringstep.Ensemble.builder(start.models().subList(first, end)))
             .seed(options.loop.seed + first).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).exchange(options.loop.exchange).l1(loss.l1);
+            .device(options.loop.device).expecting(rows, options.fit(0)).exchange(options.loop.exchange).l1(loss.l1);
     if (loss.clipNorm != null) {
       builder.clipNorm(loss.clipNorm);
     }
     if (loss.clipValue != null) {
       builder.clipValue(loss.clipValue);
     }
-    return build(builder);
+    return builder;
   }
 
   static io.ringstep.Ensemble build(io.ringstep.Ensemble.Builder builder) {

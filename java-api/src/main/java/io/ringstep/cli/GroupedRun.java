@@ -50,7 +50,8 @@ final class GroupedRun {
     io.ringstep.Ensemble.Builder builder =
         io.ringstep.Ensemble.builder(network, data.groups())
             .seed(options.loop.seed).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).l1(options.loss.l1);
+            .device(options.loop.device).expecting((data.rows() + data.groups() - 1) / data.groups(), options.fit(0))
+            .l1(options.loss.l1);
     if (options.loss.clipNorm != null) {
       builder.clipNorm(options.loss.clipNorm);
     }

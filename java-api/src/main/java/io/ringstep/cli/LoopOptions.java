@@ -52,15 +52,17 @@ final class LoopOptions {
   @Option(
       names = "--device",
       paramLabel = "auto|cpu|cuda|cuda:N",
-      description = "Where to train; 'ringstep info' lists what this machine has. Default: auto.")
+      description =
+          "Where to train; 'ringstep info' lists what this machine has. With ranks, cuda:0,1 gives each its own of these"
+              + " GPUs, in turn. Default: auto.")
   Device device = Device.auto();
 
   @Option(
       names = "--collective",
       paramLabel = "auto|tcp|mpi|local|nccl",
       description =
-          "What carries gradients between ranks, where a launcher started several. Default: auto, MPI under"
-              + " mpirun, else TCP.")
+          "What carries gradients between ranks, where a launcher started several. Default: auto, NCCL where every"
+              + " rank has a GPU of its own by --device, else MPI under mpirun, else TCP.")
   Communicator.Backend collective = Communicator.Backend.AUTO;
 
   @Option(

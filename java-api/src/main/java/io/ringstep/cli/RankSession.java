@@ -2,6 +2,7 @@ package io.ringstep.cli;
 
 import io.ringstep.CollectiveException;
 import io.ringstep.Communicator;
+import io.ringstep.Device;
 import io.ringstep.Rendezvous;
 import io.ringstep.internal.rendezvous.Environment;
 import java.util.Map;
@@ -18,7 +19,7 @@ final class RankSession implements AutoCloseable {
   }
 
   /** Joins the job that the environment describes, if any, and waits for all ranks. */
-  static RankSession join(Map<String, String> environment, Communicator.Backend backend) {
+  static RankSession join(Map<String, String> environment, Communicator.Backend backend, Device device) {
     Optional<Environment> job = Environment.detect(environment);
     boolean alone = job.isEmpty() || job.get().worldSize() == 1 && !Environment.isLaunched(environment);
     if (alone) {
@@ -26,7 +27,7 @@ final class RankSession implements AutoCloseable {
     }
     Rendezvous rendezvous = job.get().join();
     try {
-      return new RankSession(rendezvous, Communicator.of(rendezvous, backend));
+      return new RankSession(rendezvous, Communicator.of(rendezvous, backend, device));
     } catch (RuntimeException e) {
       rendezvous.close();
       throw e;
@@ -36,6 +37,11 @@ final class RankSession implements AutoCloseable {
   /** Ranks of the job that the environment describes; 1 where there is none. */
   static int worldSize(Map<String, String> environment) {
     return Environment.detect(environment).map(Environment::worldSize).orElse(1);
+  }
+
+  /** Of the GPUs that the command names, this rank's own. */
+  static Device own(Device device, Map<String, String> environment) {
+    return Environment.detect(environment).map(job -> device.forRank(job.localRank())).orElse(device);
   }
 
   /** Whether this is the rank that saves and reports, or the only one. */

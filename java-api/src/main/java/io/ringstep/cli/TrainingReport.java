@@ -40,9 +40,11 @@ final class TrainingReport {
         optimizing() + "; " + looping()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
-        DeviceChoice.of(
-            options.trainsTogether() ? Device.cpu() : options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
-            data.rows().rows(), options.fit(0));
+        options.trainsTogether()
+            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.rows().rows()).choice())
+            : DeviceChoice.of(
+                options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
+                data.rows().rows(), options.fit(0));
     say(device.description() + session.description());
   }
 

@@ -25,7 +25,8 @@ final class TrainingRun {
 
   /** Runs it, as one of several ranks where a launcher has started it; the result is the exit code. */
   int run() throws IOException {
-    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective)) {
+    options.loop.device = RankSession.own(options.loop.device, System.getenv());
+    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective, options.loop.device)) {
       session = joined;
       if (!session.leads()) {
         options.output.silence();

@@ -4,6 +4,7 @@ import io.ringstep.Rendezvous;
 import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.engine.Engine.rs_tcp_listener;
+import io.ringstep.internal.rendezvous.DeviceClaims;
 import io.ringstep.internal.rendezvous.Endpoint;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -24,27 +25,42 @@ public final class CommunicatorMaker {
    * This rank's communicator.
    *
    * @param backend {@code AUTO}, {@code LOCAL}, {@code TCP}, {@code MPI} or {@code NCCL}, the same on every rank
+   * @param gpu the number of this rank's GPU; negative where it has none
    */
-  public static rs_communicator make(Rendezvous rendezvous, String backend) {
+  public static rs_communicator make(Rendezvous rendezvous, String backend, int gpu) {
     if (!(rendezvous instanceof Endpoint endpoint)) {
       throw new IllegalArgumentException("this Rendezvous was not made by Rendezvous.env, tcp or inProcess");
     }
     rendezvous.agree("collective", Map.of("collective", backend.toLowerCase(Locale.ROOT)));
-    boolean mpiHere = backend.equals("AUTO") && !endpoint.isInProcess() && isMpiUsable();
+    boolean automatic = backend.equals("AUTO");
+    boolean mpiHere = automatic && !endpoint.isInProcess() && isMpiUsable();
+    String uuid = automatic && gpu >= 0 && NcclLibrary.unavailable() == null ? CudaLibrary.uuid(gpu) : "";
     // What one rank cannot use, none may.
-    List<byte[]> offers = rendezvous.allGather("backend", Boolean.toString(mpiHere).getBytes(StandardCharsets.UTF_8));
-    String chosen = backend;
-    if (backend.equals("AUTO")) {
-      boolean mpi = offers.stream().allMatch(offer -> new String(offer, StandardCharsets.UTF_8).equals("true"));
-      chosen = endpoint.isInProcess() ? "LOCAL" : mpi ? "MPI" : "TCP";
-    }
+    List<String[]> offers =
+        rendezvous.allGather("backend", (mpiHere + "\n" + uuid).getBytes(StandardCharsets.UTF_8)).stream()
+            .map(offer -> new String(offer, StandardCharsets.UTF_8).split("\n", 2))
+            .toList();
+    String chosen = automatic ? choose(offers, endpoint.isInProcess()) : backend;
     double deadline = rendezvous.deadline().toMillis() / 1000.0;
     return switch (chosen) {
       case "LOCAL" -> local(rendezvous, endpoint, deadline);
       case "MPI" -> mpi(deadline);
-      case "NCCL" -> throw nccl();
+      case "NCCL" -> nccl(rendezvous, gpu, deadline);
       default -> tcp(rendezvous, endpoint, deadline);
     };
+  }
+
+  /**
+   * The best that all ranks offer.
+   *
+   * @param offers of each rank, whether it has MPI, and the identity of the GPU that it could use NCCL with, or nothing
+   */
+  static String choose(List<String[]> offers, boolean threads) {
+    boolean gpus = offers.stream().noneMatch(offer -> offer[1].isEmpty());
+    if (gpus && offers.stream().map(offer -> offer[1]).distinct().count() == offers.size()) {
+      return "NCCL";
+    }
+    return threads ? "LOCAL" : offers.stream().allMatch(offer -> offer[0].equals("true")) ? "MPI" : "TCP";
   }
 
   private static boolean isMpiUsable() {
@@ -108,11 +124,28 @@ public final class CommunicatorMaker {
     }
   }
 
-  /** NCCL sums what lies in a GPU's memory; the trainers of this build keep their gradients in the host's. */
-  private static RuntimeException nccl() {
+  /** Rank 0's id tells the others where to find it. All ranks are refused before one of them starts to wait in NCCL. */
+  private static rs_communicator nccl(Rendezvous rendezvous, int gpu, double deadline) {
+    if (gpu < 0) {
+      throw new IllegalArgumentException("nccl needs a GPU for each rank; use --device cuda, or auto, mpi or tcp");
+    }
+    CudaLibrary.require();
     NcclLibrary.require();
-    return new IllegalArgumentException(
-        "nccl needs trainers on GPUs, and this build trains with several ranks on CPUs alone; use auto, mpi or tcp");
+    boolean sharing = "1".equals(System.getenv(DeviceClaims.SHARING));
+    DeviceClaims.require(rendezvous, CudaLibrary.uuid(gpu), "cuda:" + gpu, sharing);
+    byte[] own = rendezvous.rank() == 0 ? NcclLibrary.uniqueId() : new byte[0];
+    byte[] id = rendezvous.allGather("nccl id", own).get(0);
+    Pointer memory = Native.allocate(id.length);
+    try {
+      memory.capacity(id.length).asByteBuffer().put(id);
+      rs_communicator communicator = new rs_communicator();
+      Native.check(
+          Engine.rs_nccl_communicator_create(
+              memory, gpu, rendezvous.rank(), rendezvous.worldSize(), deadline, communicator));
+      return communicator;
+    } finally {
+      Pointer.free(memory);
+    }
   }
 
   private static rs_communicator mpi(double deadline) {

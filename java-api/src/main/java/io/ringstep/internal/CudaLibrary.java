@@ -42,6 +42,12 @@ public final class CudaLibrary {
     return Cuda.rs_cuda_device_description(device).getString();
   }
 
+  /** For example {@code GPU-5f0b8f1e-…}, which no other GPU has. */
+  public static String uuid(int device) {
+    require();
+    return Cuda.rs_cuda_device_uuid(device).getString();
+  }
+
   /** For example {@code 13.0}: the newest CUDA that the driver can run. */
   public static String driverVersion() {
     require();

@@ -1,0 +1,25 @@
+package io.ringstep.internal;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What {@code --collective auto} comes to, given what the ranks offer. */
+class CommunicatorChoiceTest {
+  @ParameterizedTest
+  @CsvSource({
+    "NCCL, GPU-1, GPU-2, true, true, false",
+    "NCCL, GPU-1, GPU-2, false, false, true",
+    "TCP, GPU-1, GPU-1, false, false, false",
+    "MPI, GPU-1, '', true, true, false",
+    "TCP, '', GPU-1, true, false, false",
+    "LOCAL, '', '', false, false, true",
+    "MPI, '', '', true, true, false"
+  })
+  void isTheBestThatAllHave(String expected, String gpu0, String gpu1, String mpi0, String mpi1, boolean threads) {
+    List<String[]> offers = List.of(new String[] {mpi0, gpu0}, new String[] {mpi1, gpu1});
+    assertEquals(expected, CommunicatorMaker.choose(offers, threads));
+  }
+}

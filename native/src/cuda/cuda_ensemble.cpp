@@ -1,0 +1,419 @@
+#include "cuda/cuda_ensemble.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+
+#include "cuda/cuda_trainer.h"
+#include "cuda/error.h"
+#include "device_error.h"
+#include "initialize.h"
+
+namespace rs::cuda {
+namespace {
+
+// Of one launch, as the host's stop is heard within microseconds.
+constexpr int32_t kLaunchSteps = 1 << 20;
+// Losses of epochs that one launch has room for, of all models together, and epochs of each.
+constexpr int64_t kLaunchLosses = 1 << 20, kLaunchEpochs = 4096;
+// Values that predictions and losses of rows take on the device at once.
+constexpr int64_t kForwardFloats = 1 << 22;
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw DeviceError(RS_INVALID_ARGUMENT, "ensembles on a GPU do not have " + what + "; use device cpu");
+}
+
+const rs_ensemble_options& checked(const Network& network, const rs_ensemble_options& options) {
+  const auto any = [&](const double* own, double all) {
+    return own ? std::any_of(own, own + options.models, [](double value) { return value != 0; }) : all != 0;
+  };
+  const rs_optimizer& optimizer = options.model.optimizer;
+  if (optimizer.kind != RS_SGD) refuse("Adam and AdamW");
+  if (any(options.momentum, optimizer.momentum)) refuse("momentum");
+  if (any(options.weight_decay, optimizer.weight_decay)) refuse("weight decay");
+  if (options.model.precision != RS_FLOAT32) refuse("TF32");
+  const gpu::FusedNetwork* fused = fused_network_of(network);
+  if (!fused || !fused->latency_steps) refuse("kernels for this network, only for small ones of one hidden layer and one output");
+  return options;
+}
+
+int64_t epochs_per_launch(int32_t models) { return std::clamp<int64_t>(kLaunchLosses / models, 1, kLaunchEpochs); }
+
+float weight_of(const float* target_scale) { return target_scale ? target_scale[0] * target_scale[0] : 1.0f; }
+
+}  // namespace
+
+// One call of fit, or one round of it between two exchanges.
+struct Ensemble::Fitting {
+  const rs_dataset& data;
+  const DatasetRows& rows_on_device;
+  rs_fit* fits;
+  rs_ensemble_run& run;
+  const Deadline& deadline;
+
+  int64_t first_row(int32_t model) const { return run.first_rows ? run.first_rows[model] : 0; }
+  int64_t rows(int32_t model) const { return run.row_counts ? run.row_counts[model] : data.rows; }
+  int64_t batch(int32_t model) const { return std::min(fits[model].batch, rows(model)); }
+
+  // The kernels of batches of 1, of up to 128 and of up to 1024 rows add in different orders: what a model's own batch
+  // has counts, which may be all of its rows.
+  Form form(int32_t model) const {
+    const int64_t own = batch(model);
+    const int64_t most = own == 1 ? 1 : own <= gpu::kLatencySmallBatch ? gpu::kLatencySmallBatch : gpu::kMostLatencyBatch;
+    return {fits[model].shuffle != 0, std::min(fits[model].batch, most)};
+  }
+};
+
+Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& device)
+    : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
+      device_(device),
+      stream_(device.ordinal()),
+      gradients_(device, network_, true, RS_FLOAT32, stream_),
+      state_(static_cast<size_t>(models_)),
+      parameters_(device, models_ * gradients_.length(), "the parameters", stream_),
+      models_on_device_(device, models_, "the models of an ensemble", stream_),
+      losses_(device, models_ * epochs_per_launch(models_), "the losses of epochs", stream_),
+      loss_weights_(device, models_, "the weights of the loss", stream_),
+      staging_(device.ordinal()),
+      seen_(device.ordinal(), models_, "pinned memory for models"),
+      seen_losses_(device.ordinal(), models_ * epochs_per_launch(models_), "pinned memory for results"),
+      stop_(device.ordinal(), 1, "pinned memory for a flag"),
+      done_(device.ordinal()) {
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = state_[static_cast<size_t>(k)];
+    model.lr = options.lr ? options.lr[k] : options.model.optimizer.lr;
+    model.last_loss = std::numeric_limits<double>::quiet_NaN();
+  }
+  parameters_.clear();
+  stream_.wait("creating an ensemble");
+}
+
+// Work in flight, after an error, still uses the memory; a device that hangs is left alone.
+Ensemble::~Ensemble() {
+  if (is_lost(device_.ordinal())) return;
+  try {
+    stream_.wait("closing an ensemble");
+  } catch (const std::exception&) {
+  }
+}
+
+// ---- parameters ----
+
+void Ensemble::initialize(const uint64_t* seeds) {
+  const DeviceScope scope(device_.ordinal());
+  const int64_t length = gradients_.length();
+  std::vector<float> all(static_cast<size_t>(models_ * length));
+  for (int32_t k = 0; k < models_; ++k) {
+    rs::initialize(network_, seeds[k], all.data() + k * length);
+    state_[static_cast<size_t>(k)].steps = state_[static_cast<size_t>(k)].failed = 0;
+  }
+  staging_.copy(parameters_.get(), all.data(), models_ * length, stream_);
+  stream_.wait("setting the parameters");
+}
+
+void Ensemble::get_parameters(int32_t model, float* parameters) {
+  const DeviceScope scope(device_.ordinal());
+  staging_.copy_back(parameters, parameters_of(model), network_.parameter_count, stream_);
+}
+
+void Ensemble::set_parameters(int32_t model, const float* parameters) {
+  const DeviceScope scope(device_.ordinal());
+  staging_.copy(parameters_of(model), parameters, network_.parameter_count, stream_);
+  stream_.wait("setting the parameters");
+  state_[static_cast<size_t>(model)].steps = state_[static_cast<size_t>(model)].failed = 0;
+}
+
+void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
+  parameters.resize(static_cast<size_t>(models_ * gradients_.length()));
+  staging_.copy_back(parameters.data(), parameters_.get(), static_cast<int64_t>(parameters.size()), stream_);
+}
+
+void Ensemble::set_learning_rates(const double* lr) {
+  for (int32_t k = 0; k < models_; ++k) state_[static_cast<size_t>(k)].lr = lr[k];
+}
+
+bool Ensemble::one_optimizer() const {
+  return std::all_of(state_.begin(), state_.end(), [&](const Model& model) { return model.lr == state_[0].lr; });
+}
+
+void Ensemble::losses(double* losses) {
+  for (int32_t k = 0; k < models_; ++k) losses[k] = state_[static_cast<size_t>(k)].last_loss;
+}
+
+void Ensemble::failures(int64_t* steps) {
+  for (int32_t k = 0; k < models_; ++k) steps[k] = state_[static_cast<size_t>(k)].failed;
+}
+
+// ---- steps ----
+
+// Of the models in seen_, which are there again afterwards. Past the deadline they stop where they are.
+void Ensemble::run_kernel(const gpu::LatencySteps& task, const Deadline& deadline) {
+  stop_[0] = 0;
+  models_on_device_.copy_from(seen_.get(), models_);
+  gradients_.fused()->latency_steps(task, stream_);
+  stream_.check_launches("the steps of an ensemble");
+  models_on_device_.copy_to(seen_.get(), models_);
+  if (task.losses) losses_.copy_to(seen_losses_.get(), models_ * task.losses_capacity);
+  done_.record(stream_);
+  done_.wait("the steps of an ensemble", [&] {
+    if (deadline.is_past()) *static_cast<volatile int32_t*>(stop_.get()) = 1;
+  });
+}
+
+void Ensemble::step(const float* x, const float* y, int64_t rows) {
+  if (rows > gpu::kMostLatencyBatch) refuse("steps of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
+  const DeviceScope scope(device_.ordinal());
+  staged_x_.reserve(device_, rows * network_.inputs(), "the rows of a step", stream_);
+  staged_y_.reserve(device_, rows * network_.outputs(), "the rows of a step", stream_);
+  staging_.copy(staged_x_.get(), x, rows * network_.inputs(), stream_);
+  staging_.copy(staged_y_.get(), y, rows * network_.outputs(), stream_);
+  for (int32_t k = 0; k < models_; ++k) {
+    const Model& model = state_[static_cast<size_t>(k)];
+    gpu::LatencyModel& m = seen_[k] = {};
+    m.lr = static_cast<float>(model.lr);
+    m.loss_weight = 1;
+    m.rows = rows;
+    m.failed = model.failed != 0;
+  }
+  run_kernel({staged_x_.get(), staged_y_.get(), false, network_.inputs(), network_.layers[0].out, rows, models_,
+              models_on_device_.get(), parameters_.get(), gradients_.length(), 1, nullptr, 0, nullptr},
+             Deadline(0));
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = state_[static_cast<size_t>(k)];
+    if (model.failed) continue;
+    model.last_loss = seen_[k].last_loss / static_cast<double>(rows);
+    if (seen_[k].failed) {
+      model.failed = model.steps + 1;
+    } else {
+      ++model.steps;
+    }
+  }
+}
+
+// ---- fit ----
+
+bool Ensemble::is_done(const Fitting& fitting, int32_t model) const {
+  const rs_fit& fit = fitting.fits[model];
+  return state_[static_cast<size_t>(model)].failed || fit.epoch >= fit.epochs;
+}
+
+// Whether it has steps to take before its step_limit.
+bool Ensemble::is_due(const Fitting& fitting, int32_t model) const {
+  const rs_fit& fit = fitting.fits[model];
+  return !is_done(fitting, model) && (fit.step_limit == 0 || fit.steps < fit.step_limit);
+}
+
+void Ensemble::require_plain(const Fitting& fitting) const {
+  if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
+  for (int32_t k = 0; k < models_; ++k) {
+    if (const char* what = beyond_plain(fitting.data, fitting.fits[k])) refuse(what);
+    if (fitting.batch(k) > gpu::kMostLatencyBatch) {
+      refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
+    }
+  }
+}
+
+// Trains every model to its step_limit or its end; false where the time was up before.
+bool Ensemble::train(const Fitting& fitting) {
+  while (true) {
+    std::vector<Form> forms;
+    for (int32_t k = 0; k < models_; ++k) {
+      if (!is_due(fitting, k)) continue;
+      const Form form = fitting.form(k);
+      if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
+    }
+    if (forms.empty()) return true;
+    for (const Form& form : forms) {
+      launch(fitting, form);
+      // Whatever the time, a call gets on.
+      if (fitting.deadline.is_past()) break;
+    }
+    if (fitting.deadline.is_past()) {
+      for (int32_t k = 0; k < models_; ++k) {
+        if (is_due(fitting, k)) return false;
+      }
+      return true;
+    }
+  }
+}
+
+void Ensemble::launch(const Fitting& fitting, Form form) {
+  const int64_t epochs = epochs_per_launch(models_);
+  int64_t steps = 0;
+  for (int32_t k = 0; k < models_; ++k) {
+    const bool takes_part = is_due(fitting, k) && fitting.form(k) == form;
+    const int64_t own = prepare(fitting, k, epochs);
+    seen_[k].most_steps = takes_part ? own : 0;
+    steps = std::max(steps, seen_[k].most_steps);
+  }
+  const DatasetRows& rows = fitting.rows_on_device;
+  run_kernel({rows.x(), rows.y(), form.shuffled, network_.inputs(), network_.layers[0].out, form.batch, models_,
+              models_on_device_.get(), parameters_.get(), gradients_.length(), static_cast<int32_t>(steps), losses_.get(),
+              epochs, stop_.get()},
+             fitting.deadline);
+  for (int32_t k = 0; k < models_; ++k) {
+    if (seen_[k].most_steps > 0) enter(fitting, k, epochs);
+  }
+}
+
+// Tells the kernel where a model stands. Returns how many steps it may take in a launch with room for the losses of
+// so many epochs.
+int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
+  const rs_fit& fit = fitting.fits[k];
+  const Model& model = state_[static_cast<size_t>(k)];
+  gpu::LatencyModel& m = seen_[k] = {};
+  m.lr = static_cast<float>(model.lr);
+  m.loss_weight = weight_of(fit.target_scale);
+  m.seed = fit.seed;
+  m.first = fitting.first_row(k);
+  m.rows = fitting.rows(k);
+  m.epoch = fit.epoch;
+  m.row = fit.row;
+  m.epoch_loss_sum = fit.epoch_loss_sum;
+  m.failed = model.failed != 0;
+  const int64_t batch = fitting.batch(k), steps_per_epoch = (m.rows + batch - 1) / batch;
+  const int64_t begun = (fit.row + batch - 1) / batch;
+  // No product that could overflow: more steps than a launch takes are as good as any number.
+  const int64_t whole = std::min(fit.epochs - fit.epoch, epochs), enough = kLaunchSteps / steps_per_epoch + 2;
+  int64_t most = std::min<int64_t>(kLaunchSteps, std::min(whole, enough) * steps_per_epoch - begun);
+  if (fit.step_limit > 0) most = std::min(most, fit.step_limit - fit.steps);
+  return most;
+}
+
+// Enters what the kernel did with a model into the books.
+void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
+  rs_fit& fit = fitting.fits[k];
+  Model& model = state_[static_cast<size_t>(k)];
+  const gpu::LatencyModel& m = seen_[k];
+  const int64_t rows = fitting.rows(k), batch = fitting.batch(k);
+  for (int64_t e = fit.epoch; e < m.epoch; ++e) {
+    if (fit.losses) fit.losses[e] = seen_losses_[k * epochs + e - fit.epoch] / static_cast<double>(rows);
+    fit.losses_count += 1;
+  }
+  fit.steps += m.steps;
+  fit.epoch = m.epoch;
+  fit.row = m.row;
+  fit.epoch_loss_sum = m.epoch_loss_sum;
+  // Of the step that failed, or else of the one before the position.
+  const int64_t last_row = m.failed ? fit.row : fit.row == 0 ? (rows - 1) / batch * batch : fit.row - batch;
+  if (m.steps > 0 || m.failed) model.last_loss = m.last_loss / static_cast<double>(std::min(batch, rows - last_row));
+  if (m.failed) model.failed = -1;
+}
+
+void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
+  const DeviceScope scope(device_.ordinal());
+  const Deadline deadline(run.seconds);
+  const Fitting fitting = {data, DatasetRows::of(data, device_), fits, run, deadline};
+  require_plain(fitting);
+  const bool averages = run.exchange == RS_EXCHANGE_AVERAGE;
+  std::vector<int64_t> steps_before(static_cast<size_t>(models_));
+  for (int32_t k = 0; k < models_; ++k) {
+    steps_before[static_cast<size_t>(k)] = fits[k].steps;
+    fits[k].losses_count = 0;
+  }
+  const auto everyone_done = [&] {
+    for (int32_t k = 0; k < models_; ++k) {
+      if (!is_done(fitting, k)) return false;
+    }
+    return true;
+  };
+  bool done = everyone_done();
+  while (!done) {
+    for (int32_t k = 0; k < models_; ++k) fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
+    if (!train(fitting)) break;
+    if (averages) {
+      average(fitting);
+      run.exchanges += 1;
+    }
+    done = everyone_done();
+    if (deadline.is_past()) break;
+  }
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = state_[static_cast<size_t>(k)];
+    const int64_t steps = fits[k].steps - steps_before[static_cast<size_t>(k)];
+    model.steps += steps;
+    run.steps += steps;
+    if (model.failed < 0) model.failed = model.steps + 1;
+    fits[k].done = fits[k].epoch >= fits[k].epochs;
+  }
+  run.done = everyone_done();
+}
+
+// On the host, by the same sums as cpu/cpu_ensemble.cpp.
+void Ensemble::average(const Fitting& fitting) {
+  const double* weights = fitting.run.exchange_weights;
+  const size_t count = static_cast<size_t>(network_.parameter_count), length = static_cast<size_t>(gradients_.length());
+  std::vector<float> all;
+  copy_parameters_back(all);
+  std::vector<double> sum(count);
+  double total = 0;
+  for (size_t k = 0; k < state_.size(); ++k) {
+    const double weight = weights ? weights[k] : 1;
+    if (state_[k].failed || weight == 0) continue;
+    for (size_t i = 0; i < count; ++i) sum[i] += weight * all[k * length + i];
+    total += weight;
+  }
+  if (total == 0) return;
+  for (size_t k = 0; k < state_.size(); ++k) {
+    if (state_[k].failed) continue;
+    for (size_t i = 0; i < count; ++i) all[k * length + i] = static_cast<float>(sum[i] / total);
+  }
+  staging_.copy(parameters_.get(), all.data(), static_cast<int64_t>(all.size()), stream_);
+  stream_.wait("averaging the parameters");
+}
+
+// ---- forward only ----
+
+void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, double* losses) {
+  if (data.weights.get()) refuse("sample weights");
+  const DeviceScope scope(device_.ordinal());
+  const DatasetRows& rows = DatasetRows::of(data, device_);
+  std::vector<float> weights(static_cast<size_t>(models_));
+  for (int32_t k = 0; k < models_; ++k) weights[static_cast<size_t>(k)] = weight_of(target_scales ? target_scales + k : nullptr);
+  staging_.copy(loss_weights_.get(), weights.data(), models_, stream_);
+
+  const auto count = [&](int32_t k) { return row_counts ? row_counts[k] : data.rows; };
+  const int64_t most_rows = row_counts ? *std::max_element(row_counts, row_counts + models_) : data.rows;
+  const int64_t most_parts = Gradient::loss_blocks(most_rows).count;
+  const int32_t at_once = static_cast<int32_t>(std::clamp<int64_t>(kForwardFloats / most_parts, 1, models_));
+  gradients_.reserve_forward(most_rows);
+  row_losses_.reserve(device_, at_once * most_parts, "the losses of rows", stream_);
+  std::vector<float> parts(static_cast<size_t>(at_once * most_parts));
+  for (int32_t first = 0; first < models_; first += at_once) {
+    const int32_t end = std::min(models_, first + at_once);
+    for (int32_t k = first; k < end; ++k) {
+      gradients_.enqueue_losses({rows.x(), rows.y(), first_rows ? first_rows[k] : 0, Shuffle(), false}, count(k), parameters_of(k),
+                                {loss_weights_.get() + k, weights[static_cast<size_t>(k)]},
+                                row_losses_.get() + (k - first) * most_parts);
+    }
+    stream_.check_launches("evaluating");
+    staging_.copy_back(parts.data(), row_losses_.get(), (end - first) * most_parts, stream_);
+    for (int32_t k = first; k < end; ++k) {
+      const float* own = parts.data() + (k - first) * most_parts;
+      losses[k] = std::accumulate(own, own + Gradient::loss_blocks(count(k)).count, 0.0) / static_cast<double>(count(k));
+    }
+  }
+}
+
+void Ensemble::predict(const float* x, int64_t rows, float* y) {
+  if (rows == 0) return;
+  const DeviceScope scope(device_.ordinal());
+  const int64_t inputs = network_.inputs(), outputs = network_.outputs();
+  const int64_t most = std::min(rows, std::max<int64_t>(1, kForwardFloats / inputs));
+  gradients_.reserve_forward(most);
+  staged_x_.reserve(device_, most * inputs, "the rows to predict", stream_);
+  staged_y_.reserve(device_, most * outputs, "the predictions", stream_);
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t count = std::min(most, rows - first);
+    staging_.copy(staged_x_.get(), x + first * inputs, count * inputs, stream_);
+    for (int64_t k = 0; k < models_; ++k) {
+      gradients_.enqueue_predictions(staged_x_.get(), count, parameters_of(k), staged_y_.get());
+      stream_.check_launches("predicting");
+      staging_.copy_back(y + (k * rows + first) * outputs, staged_y_.get(), count * outputs, stream_);
+    }
+  }
+}
+
+}  // namespace rs::cuda

@@ -1,0 +1,92 @@
+// Many models of one shape in training on one GPU: plain SGD on the networks that have fused kernels, in steps of up to
+// 1024 rows. What else the CPU's ensembles can do is refused.
+//
+// All models take their steps in one launch of the persistent kernel, each with its weights on chip. A model goes through
+// the same steps as a Trainer's, so that it has the same bits.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cuda/dataset_rows.h"
+#include "cuda/deadline.h"
+#include "cuda/device.h"
+#include "cuda/gradient.h"
+#include "cuda/memory.h"
+#include "cuda/staging.h"
+#include "cuda/stream.h"
+#include "ensemble.h"
+
+namespace rs::cuda {
+
+class Ensemble final : public rs_ensemble {
+ public:
+  // The device must be the calling thread's. Throws DeviceError where an option is none of a GPU's.
+  Ensemble(Network network, const rs_ensemble_options& options, Device& device);
+  ~Ensemble() override;
+
+  void initialize(const uint64_t* seeds) override;
+  void get_parameters(int32_t model, float* parameters) override;
+  void set_parameters(int32_t model, const float* parameters) override;
+  void set_learning_rates(const double* lr) override;
+
+  void step(const float* x, const float* y, int64_t rows) override;
+  void losses(double* losses) override;
+  void failures(int64_t* steps) override;
+
+  bool one_optimizer() const override;
+  void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) override;
+  void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                double* losses) override;
+  void predict(const float* x, int64_t rows, float* y) override;
+
+ private:
+  // What the host knows of a model. Its parameters are on the device.
+  struct Model {
+    double lr;
+    int64_t steps = 0;   // since its parameters were set
+    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
+    double last_loss;
+  };
+
+  // Models that one launch can take: their steps have the same form.
+  struct Form {
+    bool shuffled;
+    int64_t batch;
+    bool operator==(const Form& other) const { return shuffled == other.shuffled && batch == other.batch; }
+  };
+
+  struct Fitting;
+
+  void require_plain(const Fitting& fitting) const;
+  bool is_done(const Fitting& fitting, int32_t model) const;
+  bool is_due(const Fitting& fitting, int32_t model) const;
+  bool train(const Fitting& fitting);
+  void launch(const Fitting& fitting, Form form);
+  int64_t prepare(const Fitting& fitting, int32_t model, int64_t epochs);
+  void enter(const Fitting& fitting, int32_t model, int64_t epochs);
+  void run_kernel(const gpu::LatencySteps& task, const Deadline& deadline);
+  void average(const Fitting& fitting);
+  void copy_parameters_back(std::vector<float>& parameters);
+  float* parameters_of(int64_t model) const { return parameters_.get() + model * gradients_.length(); }
+
+  Device& device_;
+  Stream stream_;
+  Gradient gradients_;
+  std::vector<Model> state_;
+
+  DeviceArray<float> parameters_;           // [models][length]
+  DeviceArray<gpu::LatencyModel> models_on_device_;
+  DeviceArray<double> losses_;              // [models][epochs] that end within a launch
+  DeviceArray<float> staged_x_, staged_y_;  // rows of the host's
+  DeviceArray<float> loss_weights_;         // [models], of evaluate
+  DeviceArray<float> row_losses_;           // of evaluate
+
+  Staging staging_;
+  PinnedArray<gpu::LatencyModel> seen_;     // [models], as they go to the device and come back
+  PinnedArray<double> seen_losses_;
+  PinnedArray<int32_t> stop_;               // what the kernel looks at
+  Event done_;
+};
+
+}  // namespace rs::cuda

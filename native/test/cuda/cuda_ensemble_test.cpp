@@ -1,0 +1,313 @@
+// Ensembles of the CUDA engine: every model has the bits of a trainer alone on the GPU, however a fit is cut up, with rows
+// of its own and without; is near the CPU's; stops alone where it diverges; and what a GPU cannot do is refused in a line.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+
+#include "cuda_engine.h"
+
+using test::Dataset;
+using test::Trainer;
+
+namespace {
+
+struct DestroyEnsemble {
+  void operator()(rs_ensemble* ensemble) const { rs_ensemble_destroy(ensemble); }
+};
+using Ensemble = std::unique_ptr<rs_ensemble, DestroyEnsemble>;
+
+constexpr int32_t kModels = 6;
+constexpr int64_t kRows = 150, kParameters = 10 * 20 + 20 + 20 + 1;
+const int32_t kSizes[] = {10, 20, 1};
+
+struct Case {
+  const char* name;
+  rs_activation activation;
+  int64_t batch, epochs;
+  bool groups;  // each model has rows of its own, some fewer than the batch, one a single row
+};
+
+const Case kCases[] = {
+    {"batch 1", RS_TANH, 1, 3, false},
+    {"batch 1 of groups", RS_RELU, 1, 4, true},
+    {"small batches", RS_SIGMOID, 16, 3, false},
+    {"small batches of groups", RS_TANH, 16, 5, true},
+    {"full batches of groups", RS_IDENTITY, 1000, 5, true},
+    {"full batches", RS_RELU, 1000, 4, false},
+};
+
+const int64_t kFirstRows[kModels] = {0, 5, 6, 50, 20, 10}, kRowCounts[kModels] = {5, 1, 44, 100, 130, 17};
+
+double lr_of(int32_t k) { return 0.003 * (k + 1); }
+uint64_t seed_of(int32_t k) { return 40 + static_cast<uint64_t>(k); }
+
+rs_ensemble_options options_of(rs_activation activation, rs_engine engine, const std::vector<double>& lr) {
+  rs_ensemble_options options = {};
+  options.model.sizes = kSizes;
+  options.model.size_count = 3;
+  options.model.activation = activation;
+  options.model.optimizer = test::sgd(0.01, 0, false, 0);
+  options.model.threads = 1;
+  options.model.engine = engine;
+  options.models = static_cast<int32_t>(lr.size());
+  options.lr = lr.data();
+  return options;
+}
+
+Ensemble make_ensemble(rs_activation activation, rs_engine engine = RS_ENGINE_CUDA) {
+  std::vector<double> lr;
+  std::vector<uint64_t> seeds;
+  for (int32_t k = 0; k < kModels; ++k) lr.push_back(lr_of(k)), seeds.push_back(seed_of(k));
+  const rs_ensemble_options options = options_of(activation, engine, lr);
+  rs_ensemble* ensemble = nullptr;
+  CHECK_OK(rs_ensemble_create(&options, &ensemble));
+  CHECK_OK(rs_ensemble_init(ensemble, seeds.data()));
+  return Ensemble(ensemble);
+}
+
+rs_fit fit_of(const Case& c, int32_t k) {
+  rs_fit fit = {};
+  fit.batch = c.batch;
+  fit.epochs = c.epochs;
+  fit.shuffle = 1;
+  fit.seed = 1000 + static_cast<uint64_t>(k);
+  return fit;
+}
+
+struct Left {
+  std::vector<float> parameters;
+  std::vector<double> losses;  // of epochs, then of the last step, then over its rows
+  int64_t steps;
+  bool operator==(const Left& other) const {
+    return parameters == other.parameters && losses == other.losses && steps == other.steps;
+  }
+};
+
+std::vector<float> parameters_of(const Ensemble& ensemble, int32_t k) {
+  std::vector<float> parameters(static_cast<size_t>(kParameters));
+  CHECK_OK(rs_ensemble_get_parameters(ensemble.get(), k, parameters.data(), kParameters));
+  return parameters;
+}
+
+std::vector<Left> together(const Case& c, const Dataset& data, double seconds, rs_engine engine = RS_ENGINE_CUDA,
+                           int32_t exchange = RS_EXCHANGE_NEVER) {
+  const Ensemble ensemble = make_ensemble(c.activation, engine);
+  std::vector<rs_fit> fits;
+  std::vector<Left> left(kModels);
+  for (int32_t k = 0; k < kModels; ++k) {
+    fits.push_back(fit_of(c, k));
+    left[static_cast<size_t>(k)].losses.resize(static_cast<size_t>(c.epochs));
+    fits.back().losses = left[static_cast<size_t>(k)].losses.data();
+  }
+  rs_ensemble_run run = {};
+  run.first_rows = c.groups ? kFirstRows : nullptr;
+  run.row_counts = c.groups ? kRowCounts : nullptr;
+  run.exchange = exchange;
+  run.exchange_every = 7;
+  run.seconds = seconds;
+  int calls = 0;
+  while (!run.done) {
+    const int64_t before = run.steps;
+    CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
+    CHECK(run.done || run.steps > before, "%s: a call did not get on", c.name);
+    ++calls;
+  }
+  CHECK(seconds == 0 ? calls == 1 : calls >= 1, "%s: %d calls", c.name, calls);
+  double last[kModels], over[kModels];
+  int64_t failures[kModels];
+  CHECK_OK(rs_ensemble_losses(ensemble.get(), last));
+  CHECK_OK(rs_ensemble_failures(ensemble.get(), failures));
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), run.first_rows, run.row_counts, nullptr, over));
+  for (int32_t k = 0; k < kModels; ++k) {
+    Left& own = left[static_cast<size_t>(k)];
+    CHECK(failures[k] == 0, "%s: model %d failed", c.name, k);
+    own.losses.push_back(last[k]);
+    own.losses.push_back(over[k]);
+    own.parameters = parameters_of(ensemble, k);
+    own.steps = fits[static_cast<size_t>(k)].steps;
+  }
+  return left;
+}
+
+// The rows of a model, as a dataset of its own.
+Dataset rows_of(const Case& c, const Dataset& data, int32_t k) {
+  const int64_t first = c.groups ? kFirstRows[k] : 0, rows = c.groups ? kRowCounts[k] : kRows;
+  rs_dataset* own = nullptr;
+  CHECK_OK(rs_dataset_create(rows, 10, 1, &own));
+  std::memcpy(rs_dataset_x(own), rs_dataset_x(data.get()) + first * 10, static_cast<size_t>(rows) * 10 * sizeof(float));
+  std::memcpy(rs_dataset_y(own), rs_dataset_y(data.get()) + first, static_cast<size_t>(rows) * sizeof(float));
+  return Dataset(own);
+}
+
+Trainer trainer_of(rs_activation activation, int32_t k) {
+  Trainer trainer = test::make_trainer({10, 20, 1}, activation, test::sgd(lr_of(k), 0, false, 0), 1, RS_ENGINE_CUDA);
+  CHECK_OK(rs_trainer_init(trainer.get(), seed_of(k)));
+  return trainer;
+}
+
+Left alone(const Case& c, const Dataset& data, int32_t k) {
+  const Trainer trainer = trainer_of(c.activation, k);
+  const Dataset own = rows_of(c, data, k);
+  Left left;
+  left.losses.resize(static_cast<size_t>(c.epochs));
+  rs_fit fit = fit_of(c, k);
+  fit.losses = left.losses.data();
+  fit.losses_capacity = c.epochs;
+  while (!fit.done) CHECK_OK(rs_trainer_fit(trainer.get(), own.get(), &fit));
+  left.steps = fit.steps;
+  left.losses.push_back(rs_trainer_loss(trainer.get()));
+  double over = 0;
+  CHECK_OK(rs_trainer_evaluate(trainer.get(), own.get(), nullptr, &over));
+  left.losses.push_back(over);
+  left.parameters = test::parameters_of(trainer);
+  return left;
+}
+
+void is_near(const Case& c, const std::vector<Left>& cuda, const std::vector<Left>& cpu) {
+  for (size_t k = 0; k < kModels; ++k) {
+    CHECK(cuda[k].steps == cpu[k].steps, "%s: model %zu took other steps than the CPU's", c.name, k);
+    for (size_t i = 0; i < cpu[k].parameters.size(); ++i) {
+      const float a = cuda[k].parameters[i], b = cpu[k].parameters[i];
+      CHECK(std::fabs(a - b) <= 1e-4f * (1 + std::fabs(b)), "%s: model %zu, parameter %zu is %.9g, the CPU's %.9g", c.name, k, i,
+            static_cast<double>(a), static_cast<double>(b));
+    }
+  }
+}
+
+void models_have_the_bits_of_one_alone(const Case& c, const Dataset& data) {
+  const std::vector<Left> whole = together(c, data, 0);
+  for (int32_t k = 0; k < kModels; ++k) {
+    CHECK(whole[static_cast<size_t>(k)] == alone(c, data, k), "%s: model %d has other bits than alone", c.name, k);
+  }
+  CHECK(together(c, data, 1e-9) == whole, "%s: in slices it has other bits", c.name);
+  is_near(c, whole, together(c, data, 0, RS_ENGINE_CPU));
+  const std::vector<Left> averaged = together(c, data, 0, RS_ENGINE_CUDA, RS_EXCHANGE_AVERAGE);
+  for (size_t k = 1; k < kModels; ++k) CHECK(averaged[k].parameters == averaged[0].parameters, "%s: no average", c.name);
+  CHECK(together(c, data, 1e-9, RS_ENGINE_CUDA, RS_EXCHANGE_AVERAGE) == averaged, "%s: averages in slices differ", c.name);
+  is_near(c, averaged, together(c, data, 0, RS_ENGINE_CPU, RS_EXCHANGE_AVERAGE));
+  printf("%s: ok\n", c.name);
+}
+
+void steps_and_answers_are_those_of_one_alone(const Dataset& data) {
+  for (const int64_t rows : {1, 3, 150}) {
+    const Ensemble ensemble = make_ensemble(RS_TANH);
+    const float *x = rs_dataset_x(data.get()), *y = rs_dataset_y(data.get());
+    double lr[kModels], losses[kModels];
+    for (int32_t k = 0; k < kModels; ++k) lr[k] = 2 * lr_of(k);
+    for (int i = 0; i < 3; ++i) {
+      if (i == 2) CHECK_OK(rs_ensemble_set_learning_rates(ensemble.get(), lr));
+      CHECK_OK(rs_ensemble_step(ensemble.get(), x, y, rows));
+    }
+    CHECK_OK(rs_ensemble_losses(ensemble.get(), losses));
+    std::vector<float> answers(static_cast<size_t>(kModels * kRows)), own(static_cast<size_t>(kRows));
+    CHECK_OK(rs_ensemble_predict(ensemble.get(), x, kRows, answers.data()));
+    for (int32_t k = 0; k < kModels; ++k) {
+      const Trainer trainer = trainer_of(RS_TANH, k);
+      for (int i = 0; i < 3; ++i) {
+        if (i == 2) CHECK_OK(rs_trainer_set_learning_rate(trainer.get(), lr[k]));
+        CHECK_OK(rs_trainer_step(trainer.get(), x, y, rows));
+      }
+      CHECK(parameters_of(ensemble, k) == test::parameters_of(trainer), "model %d: steps of %d rows differ", k, static_cast<int>(rows));
+      CHECK(losses[k] == rs_trainer_loss(trainer.get()), "model %d: the loss of a step is %.17g, not %.17g", k, losses[k],
+            rs_trainer_loss(trainer.get()));
+      CHECK_OK(rs_trainer_predict(trainer.get(), x, kRows, own.data()));
+      CHECK(std::memcmp(own.data(), answers.data() + k * kRows, static_cast<size_t>(kRows) * sizeof(float)) == 0,
+            "model %d: other answers", k);
+    }
+  }
+}
+
+// Model 3 is too bold; the others have the bits that they have without it.
+void one_that_diverges_stops_alone(const Dataset& data) {
+  for (const Case& c : {kCases[1], kCases[2]}) {
+    const std::vector<Left> sound = together(c, data, 0);
+    const Ensemble ensemble = make_ensemble(c.activation);
+    double lr[kModels];
+    for (int32_t k = 0; k < kModels; ++k) lr[k] = k == 3 ? 1e30 : lr_of(k);
+    CHECK_OK(rs_ensemble_set_learning_rates(ensemble.get(), lr));
+    std::vector<rs_fit> fits;
+    for (int32_t k = 0; k < kModels; ++k) fits.push_back(fit_of(c, k));
+    rs_ensemble_run run = {};
+    run.first_rows = c.groups ? kFirstRows : nullptr;
+    run.row_counts = c.groups ? kRowCounts : nullptr;
+    while (!run.done) CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
+    int64_t failures[kModels];
+    CHECK_OK(rs_ensemble_failures(ensemble.get(), failures));
+    for (int32_t k = 0; k < kModels; ++k) {
+      if (k == 3) continue;
+      CHECK(failures[k] == 0 && parameters_of(ensemble, k) == sound[static_cast<size_t>(k)].parameters,
+            "%s: model %d was disturbed", c.name, k);
+    }
+    CHECK(failures[3] == fits[3].steps + 1 && failures[3] > 1, "%s: it failed at step %lld", c.name,
+          static_cast<long long>(failures[3]));
+    // Frozen: neither fits nor steps change it, until it is set anew.
+    const std::vector<float> frozen = parameters_of(ensemble, 3);
+    CHECK_OK(rs_ensemble_step(ensemble.get(), rs_dataset_x(data.get()), rs_dataset_y(data.get()), 4));
+    CHECK(std::memcmp(parameters_of(ensemble, 3).data(), frozen.data(), frozen.size() * sizeof(float)) == 0, "%s", c.name);
+    CHECK_OK(rs_ensemble_set_parameters(ensemble.get(), 3, sound[0].parameters.data(), kParameters));
+    CHECK_OK(rs_ensemble_failures(ensemble.get(), failures));
+    CHECK(failures[3] == 0, "%s: it does not start anew", c.name);
+  }
+}
+
+void require_refusal(rs_status status, const char* text) {
+  CHECK(status == RS_INVALID_ARGUMENT && std::strstr(rs_last_error(), text) && std::strstr(rs_last_error(), "use device cpu"),
+        "status %d: %s", status, rs_last_error());
+}
+
+void what_a_gpu_cannot_do_is_refused(const Dataset& data) {
+  const std::vector<double> lr = {0.1, 0.2}, momentum = {0, 0.5};
+  rs_ensemble* ensemble = nullptr;
+  rs_ensemble_options options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
+  options.momentum = momentum.data();
+  require_refusal(rs_ensemble_create(&options, &ensemble), "momentum");
+  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
+  options.model.optimizer = test::sgd(0.1, 0, false, 0.01);
+  require_refusal(rs_ensemble_create(&options, &ensemble), "weight decay");
+  options.model.optimizer = test::adam(RS_ADAM, 0.1, 0);
+  require_refusal(rs_ensemble_create(&options, &ensemble), "Adam");
+  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
+  const int32_t deep[] = {4, 5, 6, 1};
+  options.model.sizes = deep;
+  options.model.size_count = 4;
+  require_refusal(rs_ensemble_create(&options, &ensemble), "kernels for this network");
+  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
+  options.model.loss.kind = RS_MAE;
+  require_refusal(rs_ensemble_create(&options, &ensemble), "loss");
+  CHECK(!ensemble, "something was made");
+
+  const Ensemble made = make_ensemble(RS_TANH);
+  std::vector<rs_fit> fits;
+  for (int32_t k = 0; k < kModels; ++k) fits.push_back(fit_of(kCases[0], 0));
+  rs_ensemble_run run = {};
+  run.exchange = RS_EXCHANGE_GRADIENT;
+  const Ensemble equal = make_ensemble(RS_TANH);
+  const double same[kModels] = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1};
+  CHECK_OK(rs_ensemble_set_learning_rates(equal.get(), same));
+  require_refusal(rs_ensemble_fit(equal.get(), data.get(), fits.data(), &run), "the exchange of gradients");
+  run = {};
+  fits[2].schedule.warmup_steps = 5;
+  require_refusal(rs_ensemble_fit(made.get(), data.get(), fits.data(), &run), "schedules");
+  const Dataset large = test::random_dataset(1100, 10, 1, 3);
+  fits[2] = fit_of(kCases[0], 0);
+  fits[2].batch = 1100;
+  require_refusal(rs_ensemble_fit(made.get(), large.get(), fits.data(), &run), "batches of more than 1024");
+  require_refusal(rs_ensemble_step(made.get(), rs_dataset_x(large.get()), rs_dataset_y(large.get()), 1100), "steps of more than 1024");
+}
+
+}  // namespace
+
+int main() {
+  test::register_cuda();
+  {
+    const Dataset data = test::random_dataset(kRows, 10, 1, 5);
+    for (const Case& c : kCases) models_have_the_bits_of_one_alone(c, data);
+    steps_and_answers_are_those_of_one_alone(data);
+    one_that_diverges_stops_alone(data);
+    what_a_gpu_cannot_do_is_refused(data);
+  }
+  CHECK(simt::machine().allocations == 0, "%lld allocations are left", static_cast<long long>(simt::machine().allocations));
+  printf("ensembles on the GPU: ok\n");
+  return 0;
+}
