@@ -127,10 +127,6 @@ final class TrainCommand implements Action {
     Checks.require(
         models() == 1 || !trainsTogether() || models() >= ranks,
         "--models " + models() + " are fewer than the " + ranks + " ranks to share them; start fewer ranks");
-    boolean gpu = loop.device.toString().startsWith("cuda");
-    Checks.require(
-        !gpu || data.groupBy == null && !trainsTogether(),
-        "--models and --group-by train side by side on the CPU, not on " + loop.device + "; use --device cpu");
   }
 
   /** Models to train: each fold has one. */

@@ -197,8 +197,6 @@ class EnsembleCommandTest {
         "--exchange average:2                                   | .*--exchange is between models; give --models as well",
         "--models 3 --exchange average:0                        | .*no exchange 'average:0'; use .*",
         "--models 3 --exchange sometimes                        | .*no exchange 'sometimes'; use .*",
-        "--models 3 --device cuda                               | .* train side by side on the CPU, not on cuda:0; .*",
-        "--group-by shop --device cuda                          | .* train side by side on the CPU, not on cuda:0; .*",
         "--group-by shop --exchange average:2                   | .*--exchange is between models of the same rows; .*",
         "--group-by shop --models 2                             | .*--group-by trains one model a group; .*",
         "--group-by shop --validation-split 0.2                 | .*--group-by goes with none of .*",
