@@ -226,6 +226,25 @@ class EnsembleTest {
     assertTrue(compared >= 20, compared + " fits compared");
   }
 
+  /** More than the losses have room for at first. */
+  @Test
+  void veryManyEpochs() {
+    Network tiny = Network.of(1, 1);
+    int models = 20_000;
+    Fit fit = Fit.epochs(1_000).batch(8);
+    try (Dataset data = Rows.random(9, 8, tiny).dataset();
+        Ensemble ensemble = Ensemble.builder(tiny, models).build()) {
+      EnsembleResult result = ensemble.fit(data, fit);
+      assertEquals(models * 1_000L, result.steps());
+      for (int k = 0; k < models; k += 1_999) {
+        try (Trainer alone = Trainer.builder(tiny).seed(k).build()) {
+          assertArrayEquals(alone.fit(data, fit).losses(), result.model(k).losses());
+          Bits.assertSame(alone.parameters(), ensemble.parameters(k), "model " + k);
+        }
+      }
+    }
+  }
+
   @Test
   void aGpuIsRefused() {
     String message =
