@@ -17,23 +17,32 @@ record Placement(Device device, String reason) {
   /**
    * Settles where {@code work} goes.
    *
+   * @param cpuOnly what it needs that the CPU's engine alone has; null where there is nothing
    * @throws CudaException if a GPU was asked for and cannot be used
+   * @throws IllegalArgumentException if a GPU was asked for by name and its engine lacks {@code cpuOnly}
    */
-  static Placement of(Device asked, CostModel.Work work) {
-    return of(asked, work, CudaLibrary::unavailable);
+  static Placement of(Device asked, CostModel.Work work, String cpuOnly) {
+    return of(asked, work, cpuOnly, CudaLibrary::unavailable);
   }
 
   /** Asks why no GPU can be used only where it matters. */
-  static Placement of(Device asked, CostModel.Work work, Supplier<String> unavailable) {
+  static Placement of(Device asked, CostModel.Work work, String cpuOnly, Supplier<String> unavailable) {
     Device device = asked == Device.auto() ? Device.automatic() : asked;
     return switch (device.engine()) {
       case CPU -> new Placement(device, "");
       case CUDA -> {
+        if (cpuOnly != null) {
+          throw new IllegalArgumentException(
+              "device " + device + ": the CUDA engine does not have " + cpuOnly + "; use device cpu or auto");
+        }
         CudaLibrary.require();
         requireThere(device);
         yield new Placement(device, "");
       }
-      case AUTO -> choose(work, unavailable);
+      case AUTO ->
+          cpuOnly != null
+              ? new Placement(Device.cpu(), "the CUDA engine does not have " + cpuOnly)
+              : choose(work, unavailable);
     };
   }
 

@@ -4,9 +4,7 @@ import io.ringstep.Backends;
 import io.ringstep.Backends.Backend;
 import io.ringstep.Backends.Choice;
 import io.ringstep.Device;
-import io.ringstep.Fit;
-import io.ringstep.Network;
-import io.ringstep.Optimizer;
+import io.ringstep.Trainer;
 import java.util.List;
 
 /**
@@ -16,9 +14,23 @@ import java.util.List;
  * @param description the line that says what it is and why it was chosen
  */
 record DeviceChoice(String name, String description) {
-  /** Of a run that does {@code fit} on {@code rows} rows. */
-  static DeviceChoice of(Device asked, Network network, Optimizer optimizer, long rows, Fit fit) {
-    Choice choice = Backends.choose(asked, network, optimizer, rows, fit);
+  /** Of the trainer that {@code builder} makes. */
+  static DeviceChoice of(Trainer.Builder builder) {
+    try {
+      return of(builder.choice());
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage());
+    }
+  }
+
+  /** Of models that train side by side: their engine is the CPU's. */
+  static DeviceChoice ofModelsTogether(Device asked) {
+    Checks.require(
+        !asked.toString().startsWith("cuda"), "device " + asked + ": models side by side train on the CPU; use auto or cpu");
+    return of(new Choice(Device.cpu(), asked == Device.auto() ? "models side by side train there" : ""));
+  }
+
+  private static DeviceChoice of(Choice choice) {
     Device device = choice.device();
     String name = device.toString().replaceFirst(":.*", "");
     String reason = choice.reason().isEmpty() ? "" : ": " + choice.reason();

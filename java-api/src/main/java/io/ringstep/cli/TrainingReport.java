@@ -39,9 +39,9 @@ final class TrainingReport {
         optimizing() + "; " + looping()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
-        DeviceChoice.of(
-            options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
-            data.rows().rows(), options.fit(0));
+        options.trainsTogether()
+            ? DeviceChoice.ofModelsTogether(options.loop.device)
+            : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
     say(device.description() + session.description());
   }
 
