@@ -9,7 +9,6 @@ import io.ringstep.Exchange;
 import io.ringstep.Fit;
 import io.ringstep.FitResult;
 import io.ringstep.Model;
-import io.ringstep.Optimizer;
 import io.ringstep.Progress;
 import io.ringstep.ProgressListener;
 import io.ringstep.RingstepException;
@@ -180,26 +179,14 @@ final class Ensemble {
   }
 
   private Trained train(int k, Partition rows) {
-    LossOptions loss = options.loss;
-    long seed = options.loop.seed + k;
-    Optimizer optimizer = options.optimizer.optimizer(options.defaults());
-    Trainer.Builder builder =
-        options.loop.place(start.builder(k, seed).loss(start.loss()).optimizer(optimizer))
-            .l1(loss.l1)
-            .dropout(loss.dropout, seed);
-    if (loss.clipNorm != null) {
-      builder.clipNorm(loss.clipNorm);
-    }
-    if (loss.clipValue != null) {
-      builder.clipValue(loss.clipValue);
-    }
+    Trainer.Builder builder = start.trainer(options, k, rows.training());
     ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
     Fit settings = options.fit(k);
     if (rows.validation() != null) {
       settings = options.validation.applyTo(settings.validation(rows.validation()));
     }
     Fit fit = options.checkpoints.apply(settings, checkpoint);
-    try (Trainer trainer = builder.expecting(rows.training().rows(), fit).build()) {
+    try (Trainer trainer = builder.build()) {
       ProgressListener listener =
           progress -> {
             show(k, progress);

@@ -42,9 +42,7 @@ final class TrainingReport {
     device =
         options.trainsTogether()
             ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.rows().rows()).choice())
-            : DeviceChoice.of(
-                options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
-                data.rows().rows(), options.fit(0));
+            : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
     say(device.description() + session.description());
   }
 
