@@ -122,6 +122,11 @@ public final class Device {
     return ordinals.length > 1 ? cuda(ordinals[localRank % ordinals.length]) : this;
   }
 
+  /** How many GPUs it names; 0 where it is no GPU, or {@link #auto()}. */
+  public int gpus() {
+    return ordinals.length;
+  }
+
   Engine engine() {
     return engine;
   }

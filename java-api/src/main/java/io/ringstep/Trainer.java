@@ -713,7 +713,7 @@ public final class Trainer implements AutoCloseable {
       }
       if (placement.device().ordinals().length > 1) {
         throw new IllegalArgumentException(
-            "device " + placement.device() + ": a trainer runs on one GPU; train on several with 'ringstep launch', a process each");
+            "device " + placement.device() + ": a trainer runs on one GPU; give each a trainer, with Ranks.onThreads, or a process, with 'ringstep launch'");
       }
       return placement;
     }

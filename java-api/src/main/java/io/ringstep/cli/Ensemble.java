@@ -3,6 +3,7 @@ package io.ringstep.cli;
 import io.ringstep.Checkpoint;
 import io.ringstep.Communicator;
 import io.ringstep.Dataset;
+import io.ringstep.Device;
 import io.ringstep.DivergedException;
 import io.ringstep.EnsembleResult;
 import io.ringstep.Exchange;
@@ -11,6 +12,7 @@ import io.ringstep.FitResult;
 import io.ringstep.Model;
 import io.ringstep.Progress;
 import io.ringstep.ProgressListener;
+import io.ringstep.Ranks;
 import io.ringstep.RingstepException;
 import io.ringstep.Trainer;
 import java.nio.ByteBuffer;
@@ -178,8 +180,20 @@ final class Ensemble {
     }
   }
 
+  /** On several GPUs of this process, a thread each, as ranks: all end with the same weights. */
   private Trained train(int k, Partition rows) {
-    Trainer.Builder builder = start.trainer(options, k, rows.training());
+    Device device = options.loop.device;
+    if (ranks.isPresent() || device.gpus() < 2) {
+      return train(k, rows, ranks, device);
+    }
+    return Ranks.onThreads(
+            device.gpus(), gpu -> train(k, rows, Optional.of(gpu), device.forRank(gpu.rank())))
+        .get(0);
+  }
+
+  private Trained train(int k, Partition rows, Optional<Communicator> ranks, Device device) {
+    boolean leads = ranks.map(Communicator::rank).orElse(0) == 0;
+    Trainer.Builder builder = start.trainer(options, k, rows.training()).device(device);
     ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
     Fit settings = options.fit(k);
     if (rows.validation() != null) {
@@ -189,7 +203,9 @@ final class Ensemble {
     try (Trainer trainer = builder.build()) {
       ProgressListener listener =
           progress -> {
-            show(k, progress);
+            if (leads) {
+              show(k, progress);
+            }
             if (interrupted.getAsBoolean()) {
               trainer.cancel();
             }

@@ -51,10 +51,10 @@ final class LoopOptions {
 
   @Option(
       names = "--device",
-      paramLabel = "auto|cpu|cuda|cuda:N",
+      paramLabel = "auto|cpu|cuda|cuda:0,1",
       description =
-          "Where to train; 'ringstep info' lists what this machine has. With ranks, cuda:0,1 gives each its own of these"
-              + " GPUs, in turn. Default: auto.")
+          "Where to train; 'ringstep info' lists what this machine has. Several GPUs, as cuda:0,1, train as ranks: a"
+              + " thread each, or where a launcher started several processes, one each. Default: auto.")
   Device device = Device.auto();
 
   @Option(
@@ -89,9 +89,9 @@ final class LoopOptions {
     DeviceChoice.requireUsable(device);
   }
 
-  /** Where and how exactly to compute. */
+  /** Where and how exactly to compute; of several GPUs, on the first. */
   Trainer.Builder place(Trainer.Builder builder) {
-    return builder.device(device).precision(tf32 ? Precision.TF32 : Precision.FLOAT32);
+    return builder.device(device.forRank(0)).precision(tf32 ? Precision.TF32 : Precision.FLOAT32);
   }
 
   /** What model {@code k} does. */

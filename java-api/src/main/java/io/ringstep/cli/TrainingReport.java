@@ -43,7 +43,9 @@ final class TrainingReport {
         options.trainsTogether()
             ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.rows().rows()).choice())
             : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
-    say(device.description() + session.description());
+    int gpus = options.trainsTogether() ? 0 : options.loop.device.gpus();
+    String others = gpus > 1 ? ", and " + Text.count(gpus - 1, "GPU") + " more, a thread each" : "";
+    say(device.description() + others + session.description());
   }
 
   /** Says where it goes on, if it does. */
