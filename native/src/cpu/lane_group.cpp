@@ -10,9 +10,9 @@ NetworkView view_of(const Network& network) {
           network.parameter_count, network.widest, false};
 }
 
-// Between a model's own vector and its lane.
+// Between a model's own vector and its lane; the lane of a vector that the model has not is never looked at.
 void to_lane(const float* values, int64_t count, int lane, float* lanes) {
-  for (int64_t i = 0; i < count; ++i) lanes[i * kModelLanes + lane] = values ? values[i] : 0;
+  for (int64_t i = 0; values && i < count; ++i) lanes[i * kModelLanes + lane] = values[i];
 }
 
 void from_lane(const float* lanes, int64_t count, int lane, float* values) {
