@@ -257,7 +257,7 @@ def two_models(run):
     """The time of two models in one ensemble over that of one, for a step of both."""
     found = {dict(parameters)["models"]: (times, name) for (name, parameters), times in run.jmh.items()
              if name.startswith("EnsembleStep") and dict(parameters).get("models") in ("1", "2")
-             and dict(parameters).get("batch", "1") == "1"}
+             and dict(parameters).get("order", "shared") == "shared"}
     if len(found) < 2:
         return None
     counted = any("samples" in r["secondaryMetrics"] for r in run.raw["jmh"] if "EnsembleStep" in r["benchmark"])
@@ -334,7 +334,7 @@ def page(run, source):
         lines += [f"| {run.names[name]} | {work} | {t} | {times.who or '–'} | {times.text()} | {times.runs} |"
                   for name, results in run.peers.items() for (work, t), ways in sorted(results.items()) for times in ways]
         lines += [""]
-    ensembles = [(name, parameters, times) for (name, parameters), times in run.jmh.items() if name.startswith(("Ensemble", "AllReduce"))]
+    ensembles = [(name, parameters, times) for (name, parameters), times in run.jmh.items() if name.startswith(("Ensemble", "Grouped", "AllReduce"))]
     if ensembles:
         lines += ["## Ensembles and all-reduce", "", "| benchmark | parameters | ns | ", "|---|---|---|"]
         lines += [f"| {name} | {', '.join(f'{k} {v}' for k, v in sorted(parameters))} | {times.text()} |" for name, parameters, times in ensembles]

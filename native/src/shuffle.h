@@ -33,8 +33,9 @@ struct Shuffle {
     while (bits < 62 && (uint64_t{1} << bits) < rows) ++bits;
     left_bits = bits / 2;
     right_bits = bits - left_bits;
-    for (int round = 0; round < kRounds; ++round) {
-      keys[round] = philox(seed, kShuffleStream + static_cast<uint64_t>(round) / 4, epoch)[round % 4];
+    for (int block = 0; block < kRounds / 4; ++block) {
+      const PhiloxWords words = philox(seed, kShuffleStream + static_cast<uint64_t>(block), epoch);
+      for (int i = 0; i < 4; ++i) keys[block * 4 + i] = words.word[i];
     }
   }
 
@@ -55,27 +56,44 @@ struct Shuffle {
     }
   }
 
+  RS_ALWAYS_INLINE int bits() const { return left_bits + right_bits; }
+
+  // One pass of the network over [0, 2^bits), where bits is 32 at most; W holds one or many of uint32_t.
+  template <typename W>
+  RS_ALWAYS_INLINE W permute_words(W value) const {
+    const uint32_t right_mask = mask(right_bits);
+    W left = value >> right_bits, right = value & right_mask;
+    mix_halves(left, right);
+    return (left << right_bits) | right;
+  }
+
  private:
   RS_HOST_DEVICE RS_ALWAYS_INLINE uint64_t permute(uint64_t value) const {
-    const uint32_t left_mask = mask(left_bits), right_mask = mask(right_bits);
     uint32_t left = static_cast<uint32_t>(value >> right_bits);
-    uint32_t right = static_cast<uint32_t>(value) & right_mask;
-    for (int round = 0; round < kRounds; round += 2) {
-      left ^= mix(right ^ keys[round]) & left_mask;
-      right ^= mix(left ^ keys[round + 1]) & right_mask;
-    }
+    uint32_t right = static_cast<uint32_t>(value) & mask(right_bits);
+    mix_halves(left, right);
     return uint64_t{left} << right_bits | right;
+  }
+
+  template <typename W>
+  RS_HOST_DEVICE RS_ALWAYS_INLINE void mix_halves(W& left, W& right) const {
+    const uint32_t left_mask = mask(left_bits), right_mask = mask(right_bits);
+    for (int round = 0; round < kRounds; round += 2) {
+      left ^= mix(W(right ^ keys[round])) & left_mask;
+      right ^= mix(W(left ^ keys[round + 1])) & right_mask;
+    }
   }
 
   RS_HOST_DEVICE RS_ALWAYS_INLINE static uint32_t mask(int bits) { return static_cast<uint32_t>((uint64_t{1} << bits) - 1); }
 
   // MurmurHash3's finalizer: every input bit reaches every output bit.
-  RS_HOST_DEVICE RS_ALWAYS_INLINE static uint32_t mix(uint32_t h) {
+  template <typename W>
+  RS_HOST_DEVICE RS_ALWAYS_INLINE static W mix(W h) {
     h ^= h >> 16;
-    h *= 0x85EBCA6B;
+    h *= uint32_t{0x85EBCA6B};
     h ^= h >> 13;
-    h *= 0xC2B2AE35;
-    return h ^ h >> 16;
+    h *= uint32_t{0xC2B2AE35};
+    return h ^ (h >> 16);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "check.h"
+#include "instruction_sets.h"
 #include "ringstep.h"
 
 namespace {
@@ -70,6 +71,28 @@ void takes_many_rows() {
   }
 }
 
+// What the kernels look up many at a time is what Shuffle::at says.
+void is_the_same_in_the_kernels() {
+  const int64_t limit = int64_t{1} << 32;
+  for (const rs::cpu::Kernels* kernels : test::instruction_sets()) {
+    for (int64_t rows : {int64_t{1}, int64_t{2}, int64_t{9}, int64_t{50}, int64_t{442}, int64_t{4097}, limit / 2 + 5, limit, limit + 5}) {
+      const rs::Shuffle shuffle(17, 3, rows);
+      for (int count : {1, 3, 4, 15, 16, 17, 63, 64, 65, 256}) {
+        if (count > rows) continue;
+        for (int64_t first : {int64_t{0}, (rows - count) / 2, rows - count}) {
+          const int64_t base = first / 2;
+          int64_t index[256];
+          kernels->find_rows({nullptr, nullptr, base, &shuffle}, first - base, count, index);
+          for (int i = 0; i < count; ++i) {
+            CHECK(index[i] == shuffle.at(first + i), "position %lld of %lld", static_cast<long long>(first + i),
+                  static_cast<long long>(rows));
+          }
+        }
+      }
+    }
+  }
+}
+
 // How far counts that should all be `expected` are from that, in standard deviations of chi-square.
 double deviation(const std::vector<int>& counts, double expected, double freedom) {
   double chi_square = 0;
@@ -113,6 +136,7 @@ int main() {
   differs_by_seed_and_epoch();
   gives_any_position_without_the_others();
   takes_many_rows();
+  is_the_same_in_the_kernels();
   is_roughly_uniform();
   checks_its_arguments();
   return 0;

@@ -20,22 +20,12 @@ public final class Backends {
   public record Backend(String name, boolean available, String detail) {}
 
   /**
-   * Where work goes.
+   * Where a {@link Trainer} runs; see {@link Trainer.Builder#choice}.
    *
    * @param device the CPU or GPUs, never {@code auto}
    * @param reason why {@link Device#auto()} led there, in a phrase; empty where the device was asked for by name
    */
   public record Choice(Device device, String reason) {}
-
-  /**
-   * Where {@code fit} on {@code rows} rows would run; {@link Trainer.Builder#expecting} decides alike.
-   *
-   * @throws CudaException if {@code device} asks for a GPU that cannot be used
-   */
-  public static Choice choose(Device device, Network network, Optimizer optimizer, long rows, Fit fit) {
-    Placement placement = Placement.of(device, CostModel.Work.of(network, optimizer, rows, fit));
-    return new Choice(placement.device(), placement.reason());
-  }
 
   /** Every engine, available or not, with the reason. */
   public static List<Backend> report() {

@@ -11,6 +11,8 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.DoubleConsumer;
+import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import java.util.zip.CRC32C;
 import org.bytedeco.javacpp.Loader;
@@ -22,6 +24,8 @@ final class Checkpointing implements AutoCloseable {
   private final TrainingFacts training;
   private final Communicator communicator;
   private final Function<float[], Model> model;
+  private final DoubleSupplier learningRate;
+  private final DoubleConsumer setLearningRate;
   private CheckpointDirectory directory;
   private Map<String, String> facts;
   private long lastSteps;
@@ -30,20 +34,24 @@ final class Checkpointing implements AutoCloseable {
   /**
    * @param communicator the other ranks, or null
    * @param model the model that has these parameters
+   * @param learningRate the trainer's, which a checkpoint brings back
    */
   Checkpointing(
-      Fit.Checkpoints options, TrainingFacts training, Communicator communicator, Function<float[], Model> model) {
+      Fit.Checkpoints options, TrainingFacts training, Communicator communicator, Function<float[], Model> model,
+      DoubleSupplier learningRate, DoubleConsumer setLearningRate) {
     this.options = options;
     this.training = training;
     this.communicator = communicator;
     this.model = model;
+    this.learningRate = learningRate;
+    this.setLearningRate = setLearningRate;
     if (options.directory() != null || options.start() != null || communicator != null) {
       facts = training.byName();
     }
   }
 
   /** Puts the trainer where the checkpoint was; empty where the fit begins at its beginning. */
-  Optional<Position> resume(rs_trainer trainer) {
+  Optional<CheckpointData> resume(rs_trainer trainer) {
     Optional<Checkpoint> start = Optional.ofNullable(options.start());
     if (communicator != null) {
       communicator.rendezvous().agree("training", facts);
@@ -53,6 +61,7 @@ final class Checkpointing implements AutoCloseable {
       CheckpointData data = start.get().data();
       requireSame(start.get());
       restore(trainer, data);
+      setLearningRate.accept(data.optimizer().learningRate());
       lastSteps = data.position().steps();
       lastEpoch = data.position().epoch();
     }
@@ -62,7 +71,7 @@ final class Checkpointing implements AutoCloseable {
     if (options.directory() != null && (communicator == null || communicator.rank() == 0)) {
       directory = CheckpointDirectory.open(options.directory());
     }
-    return start.map(checkpoint -> checkpoint.data().position());
+    return start.map(Checkpoint::data);
   }
 
   /** Ranks that began with other weights would never notice. */
@@ -75,11 +84,10 @@ final class Checkpointing implements AutoCloseable {
       crc.update(bits >>> 16);
       crc.update(bits >>> 24);
     }
-    boolean fused = !Native.cpuSimd().equals("baseline");
     Map<String, String> start =
         Map.of(
             "epochs", Integer.toString(training.fit().epochs()),
-            "engine", fused ? "cpu" : "cpu without fused multiply-add",
+            "learning rate", Double.toString(learningRate.getAsDouble()),
             "checksum of the initial weights", Long.toHexString(crc.getValue()));
     communicator.rendezvous().agree("start", start);
   }
@@ -115,6 +123,10 @@ final class Checkpointing implements AutoCloseable {
               .beta1_power(data.optimizer().beta1Power())
               .beta2_power(data.optimizer().beta2Power());
       Native.check(Engine.rs_trainer_set_state(trainer, data.moments(), data.moments().length, state));
+      if (data.average().count() > 0) {
+        float[] average = data.average().parameters();
+        Native.check(Engine.rs_trainer_set_average(trainer, average, average.length, data.average().count()));
+      }
     } finally {
       Pointer.free(memory);
     }
@@ -131,7 +143,7 @@ final class Checkpointing implements AutoCloseable {
   }
 
   /** Writes a checkpoint, if any are wanted and the last one is older. */
-  void write(rs_trainer trainer, Position position) {
+  void write(rs_trainer trainer, Position position, CheckpointData.Monitor monitor) {
     if (directory == null || position.steps() == lastSteps) {
       return;
     }
@@ -147,12 +159,21 @@ final class Checkpointing implements AutoCloseable {
           new CheckpointData(
               model.apply(parameters),
               moments,
-              new CheckpointData.Optimizer(state.steps(), state.beta1_power(), state.beta2_power()),
+              new CheckpointData.Optimizer(state.steps(), state.beta1_power(), state.beta2_power(), learningRate.getAsDouble()),
+              average(trainer, parameters.length),
               position,
+              monitor,
               facts));
     } finally {
       Pointer.free(memory);
     }
+  }
+
+  private static CheckpointData.Average average(rs_trainer trainer, int parameters) {
+    float[] average = new float[parameters];
+    long[] count = new long[1];
+    Native.check(Engine.rs_trainer_get_average(trainer, average, parameters, count));
+    return new CheckpointData.Average(count[0] == 0 ? new float[0] : average, count[0]);
   }
 
   @Override

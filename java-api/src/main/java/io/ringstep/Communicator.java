@@ -6,6 +6,9 @@ import io.ringstep.internal.CommunicatorMaker;
 import io.ringstep.internal.CudaLibrary;
 import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 import org.bytedeco.javacpp.Pointer;
@@ -144,6 +147,23 @@ public final class Communicator implements AutoCloseable {
     } finally {
       Pointer.free(memory);
     }
+  }
+
+  /**
+   * Every rank's bytes, in the order of the ranks.
+   *
+   * @param bytes of any length, which may differ between ranks
+   */
+  public List<byte[]> allGather(byte[] bytes) {
+    List<byte[]> all = new ArrayList<>();
+    for (int root = 0; root < worldSize(); root++) {
+      byte[] length = ByteBuffer.allocate(Integer.BYTES).putInt(bytes.length).array();
+      broadcast(length, root);
+      byte[] part = root == rank() ? bytes.clone() : new byte[ByteBuffer.wrap(length).getInt()];
+      broadcast(part, root);
+      all.add(part);
+    }
+    return all;
   }
 
   /** Waits until every rank has called it. */

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 
@@ -295,6 +296,16 @@ public final class Dataset implements AutoCloseable {
 
   private Dataset copy(FloatBuffer x, FloatBuffer y, FloatBuffer weights, Standardizer standardizer) {
     return new Dataset(x, y, weights, inputs, outputs, inputNames, targetNames, classNames, standardizer);
+  }
+
+  /** Of weighted rows: gives {@code reader} the weights, [rows], to read while it runs. */
+  <T> T readWeights(Function<FloatBuffer, T> reader) {
+    rs_dataset rows = acquire();
+    try {
+      return reader.apply(weights(rows).asReadOnlyBuffer());
+    } finally {
+      release();
+    }
   }
 
   private FloatBuffer weights(rs_dataset dataset) {

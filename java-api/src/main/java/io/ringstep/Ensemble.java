@@ -11,6 +11,8 @@ import io.ringstep.internal.Native;
 import io.ringstep.internal.NativeHandle;
 import java.io.IOException;
 import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -391,6 +393,32 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
+  /**
+   * The models of all ranks' ensembles, those of rank 0 first, as they are now: each with the standardizer and the names
+   * of this rank's first. All ranks call it, with ensembles of one network fitted to the same data.
+   *
+   * @throws CollectiveException if a rank does not
+   */
+  public List<Model> gatherModels(Communicator ranks) {
+    synchronized (turn) {
+      ByteBuffer own = ByteBuffer.allocate(Math.multiplyExact(models, network.parameterCount() * Float.BYTES));
+      for (int k = 0; k < models; k++) {
+        own.asFloatBuffer().put(parameters(k));
+        own.position(own.position() + network.parameterCount() * Float.BYTES);
+      }
+      List<Model> all = new ArrayList<>();
+      for (byte[] bytes : ranks.allGather(own.array())) {
+        FloatBuffer values = ByteBuffer.wrap(bytes).asFloatBuffer();
+        while (values.hasRemaining()) {
+          float[] parameters = new float[network.parameterCount()];
+          values.get(parameters);
+          all.add(sources[0].withParameters(parameters));
+        }
+      }
+      return all;
+    }
+  }
+
   /** Waits for a call in flight, cancelling a fit, then frees everything. */
   @Override
   public void close() {
@@ -634,8 +662,16 @@ public final class Ensemble implements AutoCloseable {
       return this;
     }
 
-    /** Makes the ensemble, to be closed by the caller. */
+    /**
+     * Makes the ensemble, to be closed by the caller.
+     *
+     * @throws IllegalArgumentException if the settings do not go together, or the device is not a CPU
+     */
     public Ensemble build() {
+      Device chosen = device == Device.auto() ? Device.automatic() : device;
+      if (chosen.engine() == Device.Engine.CUDA) {
+        throw new IllegalArgumentException("models side by side train on the CPU, not on " + chosen + "; use device cpu");
+      }
       if (momenta != null && !(optimizer instanceof Sgd)) {
         throw new IllegalArgumentException("momenta are for Sgd; " + optimizer.getClass().getSimpleName() + " has its own");
       }

@@ -21,6 +21,9 @@ final class EnsembleLoop {
   private static final double SLICE_SECONDS = 0.02;
   private static final long REPORT_NANOS = 15_000_000;
 
+  /** Losses there is room for at the beginning, of all models and epochs together. */
+  private static final int FIRST_LOSSES = 1 << 24;
+
   /** What a fit is made of. {@code seeds} may be null: then every model has the fit's order. */
   record Plan(RowsByModel rows, Fit fit, long[] seeds, Exchange exchange) {}
 
@@ -30,6 +33,14 @@ final class EnsembleLoop {
   private final BooleanSupplier cancelled;
   private final List<Pointer> memory = new ArrayList<>();
   private long lastReport;
+
+  /** [models, room]: the loss of every epoch so far. */
+  private DoublePointer losses;
+
+  /** Epochs that the engine is asked for at most; more room is made when they are done. */
+  private int room;
+
+  private Pointer lossMemory;
 
   EnsembleLoop(rs_ensemble ensemble, int models, Plan plan, BooleanSupplier cancelled) {
     this.ensemble = ensemble;
@@ -42,8 +53,8 @@ final class EnsembleLoop {
     long start = System.nanoTime();
     lastReport = start;
     try {
-      DoublePointer losses = new DoublePointer(allocate((long) models * plan.fit.epochs() * Double.BYTES));
-      rs_fit fits = fits(losses);
+      makeRoom(firstRoom());
+      rs_fit fits = fits();
       rs_ensemble_run run = settings();
       long[] failedBefore = failures();
       boolean stopped = false;
@@ -51,7 +62,12 @@ final class EnsembleLoop {
       try {
         while (run.done() == 0 && !stopped) {
           Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.position(0), run));
-          report(run, fits, losses);
+          if (run.done() != 0 && room < plan.fit.epochs()) {
+            makeRoom((int) Math.min(plan.fit.epochs(), 2L * room));
+            allow(fits);
+            run.done(0);
+          }
+          report(run, fits);
           stopped = cancelled.getAsBoolean();
         }
       } finally {
@@ -60,9 +76,42 @@ final class EnsembleLoop {
       boolean cut = run.done() == 0;
       Duration duration = Duration.ofNanos(System.nanoTime() - start);
       return new EnsembleResult(
-          results(fits, losses, failedBefore, cut, duration.dividedBy(models)), cut, duration);
+          results(fits, failedBefore, cut, duration.dividedBy(models)), cut, duration);
     } finally {
       memory.forEach(Pointer::free);
+    }
+  }
+
+  /**
+   * All epochs, or where these are very many as many as there is room for. A cosine and the mean at the end of an
+   * exchange need to know the end from the beginning.
+   */
+  private int firstRoom() {
+    boolean needsEnd = plan.fit.schedule().kind() == Schedule.Kind.COSINE || plan.exchange.kind() == Exchange.Kind.AVERAGE;
+    return needsEnd ? plan.fit.epochs() : Math.min(plan.fit.epochs(), Math.max(1, FIRST_LOSSES / models));
+  }
+
+  /** Room for the losses of so many epochs, with those that there are. */
+  private void makeRoom(int epochs) {
+    DoublePointer larger = new DoublePointer(allocate((long) models * epochs * Double.BYTES));
+    for (int k = 0; losses != null && k < models; k++) {
+      Pointer.memcpy(
+          larger.getPointer((long) k * epochs), losses.getPointer((long) k * room),
+          (long) room * Double.BYTES);
+    }
+    if (losses != null) {
+      memory.remove(lossMemory);
+      Pointer.free(lossMemory);
+    }
+    lossMemory = memory.get(memory.size() - 1);
+    losses = larger;
+    room = epochs;
+  }
+
+  /** Lets the engine do the epochs that there is room for. */
+  private void allow(rs_fit fits) {
+    for (int k = 0; k < models; k++) {
+      fits.position(k).epochs(room).losses(losses.getPointer((long) k * room));
     }
   }
 
@@ -73,7 +122,7 @@ final class EnsembleLoop {
   }
 
   /** What each model does. */
-  private rs_fit fits(DoublePointer losses) {
+  private rs_fit fits() {
     Fit fit = plan.fit;
     long size = Loader.sizeof(rs_fit.class);
     rs_fit fits = new rs_fit(allocate(models * size));
@@ -83,14 +132,14 @@ final class EnsembleLoop {
         scales == null ? null : new FloatPointer(allocate((long) scales.length * Float.BYTES)).put(scales, 0, scales.length);
     boolean ownScales = scales != null && scales.length > outputs;
     for (int k = 0; k < models; k++) {
-      fits.position(k).batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0);
+      fits.position(k).batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0);
       fits.seed(plan.seeds == null ? fit.seed() : plan.seeds[k]);
       FitLoop.settings(fit, fits);
-      fits.losses(new DoublePointer(losses).position((long) k * fit.epochs()));
       if (nativeScales != null) {
         fits.target_scale(new FloatPointer(nativeScales).position(ownScales ? (long) k * outputs : 0));
       }
     }
+    allow(fits);
     return fits;
   }
 
@@ -123,13 +172,13 @@ final class EnsembleLoop {
   }
 
   private List<EnsembleResult.OfModel> results(
-      rs_fit fits, DoublePointer losses, long[] failedBefore, boolean cut, Duration share) {
+      rs_fit fits, long[] failedBefore, boolean cut, Duration share) {
     long[] failed = failures();
     List<EnsembleResult.OfModel> results = new ArrayList<>(models);
     for (int k = 0; k < models; k++) {
       fits.position(k);
       double[] own = new double[(int) fits.epoch()];
-      losses.position((long) k * plan.fit.epochs()).get(own);
+      losses.position((long) k * room).get(own);
       long samples = fits.epoch() * plan.rows.rows(k) + fits.row();
       long divergedAt = failed[k] == failedBefore[k] ? 0 : failed[k];
       results.add(new EnsembleResult.OfModel(k, fits.steps(), own, divergedAt, samples, cut, share));
@@ -138,7 +187,7 @@ final class EnsembleLoop {
   }
 
   /** Tells of all models' steps, and of the epochs of the first. */
-  private void report(rs_ensemble_run run, rs_fit fits, DoublePointer losses) {
+  private void report(rs_ensemble_run run, rs_fit fits) {
     long now = System.nanoTime();
     if (run.done() == 0 && now - lastReport < REPORT_NANOS) {
       return;

@@ -1,6 +1,9 @@
 package io.ringstep;
 
+import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 
@@ -14,6 +17,38 @@ public final class EnsembleResult {
     this.models = List.copyOf(models);
     this.cancelled = cancelled;
     this.duration = duration;
+  }
+
+  /**
+   * What became of the models of all ranks, those of rank 0 first, numbered through. It took as long as the slowest rank,
+   * and was cancelled if any was. All ranks call it.
+   *
+   * @throws CollectiveException if a rank does not
+   */
+  public EnsembleResult gather(Communicator ranks) {
+    List<OfModel> all = new ArrayList<>();
+    boolean anyCancelled = false;
+    long longest = 0;
+    for (byte[] bytes : ranks.allGather(toBytes())) {
+      ByteBuffer values = ByteBuffer.wrap(bytes);
+      anyCancelled |= values.get() != 0;
+      longest = Math.max(longest, values.getLong());
+      while (values.hasRemaining()) {
+        all.add(OfModel.read(values, all.size()));
+      }
+    }
+    Duration share = Duration.ofNanos(longest / all.size());
+    boolean cut = anyCancelled;
+    List<OfModel> shared = all.stream().map(model -> model.within(cut, share)).toList();
+    return new EnsembleResult(shared, cut, Duration.ofNanos(longest));
+  }
+
+  private byte[] toBytes() {
+    long length = 1 + Long.BYTES + models.stream().mapToLong(OfModel::length).sum();
+    ByteBuffer values = ByteBuffer.allocate(Math.toIntExact(length));
+    values.put((byte) (cancelled ? 1 : 0)).putLong(duration.toNanos());
+    models.forEach(model -> model.write(values));
+    return values.array();
   }
 
   /** What became of each model. */
@@ -75,6 +110,30 @@ public final class EnsembleResult {
       this.samples = samples;
       this.cancelled = cancelled;
       this.share = share;
+    }
+
+    private long length() {
+      return 3L * Long.BYTES + Integer.BYTES + (long) losses.length * Double.BYTES;
+    }
+
+    private void write(ByteBuffer to) {
+      to.putLong(steps).putLong(divergedAt).putLong(samples).putInt(losses.length);
+      for (double loss : losses) {
+        to.putDouble(loss);
+      }
+    }
+
+    private static OfModel read(ByteBuffer from, int model) {
+      long steps = from.getLong();
+      long divergedAt = from.getLong();
+      long samples = from.getLong();
+      double[] losses = new double[from.getInt()];
+      Arrays.setAll(losses, epoch -> from.getDouble());
+      return new OfModel(model, steps, losses, divergedAt, samples, false, Duration.ZERO);
+    }
+
+    private OfModel within(boolean cut, Duration time) {
+      return new OfModel(model, steps, losses, divergedAt, samples, cut, time);
     }
 
     /** The same as a trainer's fit would tell it; the duration is its share of the ensemble's. */

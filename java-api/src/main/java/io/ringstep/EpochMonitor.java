@@ -3,8 +3,10 @@ package io.ringstep;
 import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.internal.CheckpointData;
 import io.ringstep.internal.Native;
 import java.util.Arrays;
+import java.util.function.DoubleSupplier;
 
 /** What a fit does between two epochs: validates, keeps the best parameters, lowers the learning rate, stops early. */
 final class EpochMonitor {
@@ -17,7 +19,7 @@ final class EpochMonitor {
   private final rs_trainer trainer;
   private final Network network;
   private final Fit fit;
-  private final double learningRate;
+  private final DoubleSupplier learningRate;
   private double[] validationLosses = new double[0];
   private int epochs;
 
@@ -32,7 +34,7 @@ final class EpochMonitor {
   private int plateauEpochs;
 
   /** @param learningRate the trainer's own */
-  EpochMonitor(rs_trainer trainer, Network network, Fit fit, double learningRate) {
+  EpochMonitor(rs_trainer trainer, Network network, Fit fit, DoubleSupplier learningRate) {
     this.trainer = trainer;
     this.network = network;
     this.fit = fit;
@@ -60,7 +62,40 @@ final class EpochMonitor {
       watchPlateau(watched);
       state.lr_scale(scale);
     }
+    return isOver();
+  }
+
+  private boolean isOver() {
     return fit.patience() > 0 && epochsWithoutGain >= fit.patience();
+  }
+
+  /** For a checkpoint after so many epochs. */
+  CheckpointData.Monitor state() {
+    return new CheckpointData.Monitor(
+        validationLosses(), bestLoss, bestEpoch, bestParameters == null ? new float[0] : bestParameters, lossToBeat,
+        epochsWithoutGain, scale, plateauBest, plateauEpochs);
+  }
+
+  /**
+   * Goes on from a checkpoint after so many epochs.
+   *
+   * @return whether the fit had stopped early there
+   */
+  boolean resume(int epochs, CheckpointData.Monitor monitor, rs_fit state) {
+    this.epochs = epochs;
+    validationLosses = monitor.validationLosses();
+    bestLoss = monitor.bestLoss();
+    bestEpoch = Math.toIntExact(monitor.bestEpoch());
+    bestParameters = monitor.bestParameters().length == 0 ? null : monitor.bestParameters().clone();
+    lossToBeat = monitor.lossToBeat();
+    epochsWithoutGain = Math.toIntExact(monitor.epochsWithoutGain());
+    scale = monitor.scale();
+    plateauBest = monitor.plateauBest();
+    plateauEpochs = Math.toIntExact(monitor.plateauEpochs());
+    if (fit.schedule().kind() == Schedule.Kind.PLATEAU) {
+      state.lr_scale(scale);
+    }
+    return isOver();
   }
 
   /** Leaves in the trainer what was asked for: the best parameters, or the averaged ones. */
@@ -73,7 +108,7 @@ final class EpochMonitor {
   }
 
   double[] validationLosses() {
-    return Arrays.copyOf(validationLosses, epochs);
+    return fit.validation() == null ? new double[0] : Arrays.copyOf(validationLosses, epochs);
   }
 
   /** 1-based; 0 where none was looked for. */
@@ -120,10 +155,11 @@ final class EpochMonitor {
     plateauEpochs = better ? 0 : plateauEpochs + 1;
     if (plateauEpochs > fit.schedule().patience()) {
       plateauEpochs = 0;
-      double now = learningRate * scale;
+      double rate = learningRate.getAsDouble();
+      double now = rate * scale;
       double lower = Math.max(now * fit.schedule().factor(), fit.schedule().minLearningRate());
       if (now - lower > LEAST_CHANGE) {
-        scale = lower / learningRate;
+        scale = lower / rate;
       }
     }
   }

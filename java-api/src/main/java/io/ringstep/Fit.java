@@ -189,8 +189,10 @@ public final class Fit {
 
   /**
    * The same, going on from {@code checkpoint}: its weights, optimizer's state and position replace the
-   * trainer's. All but the number of epochs must be as it was: the network, the optimizer, the data, the
-   * batch, the order. Then it ends with the same bits as a fit without the break.
+   * trainer's. All but the number of epochs must be as it was: the network, the optimizer, the data and
+   * its weights, the batch, the order, loss and penalties, schedule, averages, validation, and the engine. Then it ends with the same bits as a fit without the break.
+   *
+   * <p>The learning rate is the checkpoint's, whatever {@link Trainer#setLearningRate} said before.
    */
   public Fit resume(Checkpoint checkpoint) {
     Objects.requireNonNull(checkpoint, "checkpoint");

@@ -4,6 +4,7 @@ import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.engine.Engine.rs_trainer;
+import io.ringstep.internal.CheckpointData;
 import io.ringstep.internal.CheckpointData.Position;
 import io.ringstep.internal.Native;
 import java.time.Duration;
@@ -82,9 +83,9 @@ final class FitLoop {
     state.batch(fit.batch()).epochs(fit.epochs()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
     state.seconds(SLICE_SECONDS).losses(sliceLosses);
     settings(fit, state);
-    int lossesPerSlice = losses.length;
+    long lossesPerSlice = state.losses_capacity();
     Engine.rs_trainer_stop(trainer, 0);
-    checkpoints.resume(trainer).ifPresent(position -> resume(state, position));
+    checkpoints.resume(trainer).ifPresent(checkpoint -> resume(state, checkpoint));
     long samplesBefore = state.epoch() * data.rows() + state.row();
     rs_dataset rows = data.acquire();
     try (checkpoints) {
@@ -94,8 +95,8 @@ final class FitLoop {
         slice(rows, state, sliceLosses);
         report(state);
         stopped = isStopped(state);
-        if (state.done() != 0 || stopped || checkpoints.isDue(epochs)) {
-          checkpoints.write(trainer, position(state));
+        if (state.done() != 0 || stoppedEarly || stopped || checkpoints.isDue(epochs)) {
+          checkpoints.write(trainer, position(state), monitor.state());
         }
       }
       monitor.finish();
@@ -136,22 +137,25 @@ final class FitLoop {
     return state.stopped() != 0;
   }
 
-  private void resume(rs_fit state, Position position) {
+  private void resume(rs_fit state, CheckpointData checkpoint) {
+    Position position = checkpoint.position();
     if (position.epoch() > fit.epochs()) {
       throw new IllegalArgumentException(
           "the checkpoint has " + position.epoch() + " epochs done, more than the " + fit.epochs() + " of this fit");
     }
     state.epoch(position.epoch()).row(position.row()).steps(position.steps());
-    state.epoch_loss_sum(position.lossSum());
+    state.epoch_loss_sum(position.lossSum()).epoch_weight_sum(position.weightSum());
     state.done(position.epoch() == fit.epochs() ? 1 : 0);
     epochs = (int) position.epoch();
     steps = position.steps();
     losses = Arrays.copyOf(position.losses(), Math.max(losses.length, epochs));
+    stoppedEarly = monitor.resume(epochs, checkpoint.monitor(), state);
   }
 
   private Position position(rs_fit state) {
     return new Position(
-        state.epoch(), state.row(), state.steps(), state.epoch_loss_sum(), Arrays.copyOf(losses, epochs));
+        state.epoch(), state.row(), state.steps(), state.epoch_loss_sum(), state.epoch_weight_sum(),
+        Arrays.copyOf(losses, epochs));
   }
 
   private void slice(rs_dataset rows, rs_fit state, DoublePointer sliceLosses) {

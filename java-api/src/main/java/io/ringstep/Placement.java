@@ -17,44 +17,51 @@ record Placement(Device device, String reason) {
   /**
    * Settles where {@code work} goes.
    *
+   * @param cpuOnly what it needs that the CPU's engine alone has; null where there is nothing
    * @throws CudaException if a GPU was asked for and cannot be used
+   * @throws IllegalArgumentException if a GPU was asked for by name and its engine lacks {@code cpuOnly}
    */
-  static Placement of(Device asked, CostModel.Work work) {
-    return of(asked, work, CudaLibrary::unavailable);
+  static Placement of(Device asked, CostModel.Work work, String cpuOnly) {
+    return of(asked, work, cpuOnly, CudaLibrary::unavailable);
   }
 
   /** Asks why no GPU can be used only where it matters. */
-  static Placement of(Device asked, CostModel.Work work, Supplier<String> unavailable) {
+  static Placement of(Device asked, CostModel.Work work, String cpuOnly, Supplier<String> unavailable) {
     return of(
-        asked, () -> choose(CostModel.cpuSeconds(work, Device.processors()), CostModel.cudaSeconds(work), unavailable));
+        asked,
+        cpuOnly == null ? null : "the CUDA engine does not have " + cpuOnly,
+        () -> choose(CostModel.cpuSeconds(work, Device.processors()), CostModel.cudaSeconds(work), unavailable));
   }
 
   /**
    * Settles where an ensemble goes whose models each do {@code work}.
    *
-   * @param beyond what of it a GPU's ensembles do not have; null where they have it all
+   * @param cpuOnly what of it a GPU's ensembles do not have; null where they have it all
    */
-  static Placement of(Device asked, CostModel.Work work, int models, String beyond, Supplier<String> unavailable) {
+  static Placement of(Device asked, CostModel.Work work, int models, String cpuOnly, Supplier<String> unavailable) {
     return of(
         asked,
+        cpuOnly == null ? null : "ensembles on a GPU do not have " + cpuOnly,
         () ->
-            beyond != null
-                ? new Placement(Device.cpu(), "ensembles on a GPU do not have " + beyond)
-                : choose(
-                    CostModel.cpuSeconds(work, models, Device.processors()), CostModel.cudaSeconds(work, models),
-                    unavailable));
+            choose(
+                CostModel.cpuSeconds(work, models, Device.processors()), CostModel.cudaSeconds(work, models),
+                unavailable));
   }
 
-  private static Placement of(Device asked, Supplier<Placement> automatic) {
+  /** @param lack why no GPU will do; null where one will */
+  private static Placement of(Device asked, String lack, Supplier<Placement> automatic) {
     Device device = asked == Device.auto() ? Device.automatic() : asked;
     return switch (device.engine()) {
       case CPU -> new Placement(device, "");
       case CUDA -> {
+        if (lack != null) {
+          throw new IllegalArgumentException("device " + device + ": " + lack + "; use device cpu or auto");
+        }
         CudaLibrary.require();
         requireThere(device);
         yield new Placement(device, "");
       }
-      case AUTO -> automatic.get();
+      case AUTO -> lack == null ? automatic.get() : new Placement(Device.cpu(), lack);
     };
   }
 

@@ -11,6 +11,8 @@ import io.ringstep.internal.Staging;
 import java.lang.ref.Reference;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -33,6 +35,7 @@ public final class Trainer implements AutoCloseable {
   private final Communicator communicator;
   private final Loss loss;
   private final Placement placement;
+  private final Map<String, String> settings;
   private final NativeHandle<rs_trainer> handle;
   private final Object turn = new Object();
   private final Staging stagedX = new Staging();
@@ -51,6 +54,7 @@ public final class Trainer implements AutoCloseable {
     loss = builder.loss;
     learningRate = builder.optimizer.learningRate();
     placement = builder.place();
+    settings = builder.settings(placement.device());
     rs_trainer created = create(builder, placement.device());
     handle = new NativeHandle<>(this, "Trainer", created, destroyer(stagedX, stagedY, communicator));
     if (communicator != null) {
@@ -235,11 +239,12 @@ public final class Trainer implements AutoCloseable {
       cancelled = false;
       return call(
           trainer -> {
-            EpochMonitor monitor = new EpochMonitor(trainer, network, fit, learningRate);
-            TrainingFacts facts = new TrainingFacts(network, optimizer, data, fit);
+            EpochMonitor monitor = new EpochMonitor(trainer, network, fit, () -> learningRate);
+            TrainingFacts facts = new TrainingFacts(network, optimizer, settings, data, fit);
             Checkpointing checkpoints =
                 new Checkpointing(
-                    fit.checkpoints(), facts, communicator, parameters -> model.withSource(data).withParameters(parameters));
+                    fit.checkpoints(), facts, communicator, parameters -> model.withSource(data).withParameters(parameters),
+                    () -> learningRate, this::setLearningRate);
             FitLoop loop =
                 new FitLoop(
                     trainer, data, fit, monitor, () -> cancelled || closing, steps, checkpoints, communicator != null);
@@ -500,6 +505,7 @@ public final class Trainer implements AutoCloseable {
     private Precision precision = Precision.FLOAT32;
     private long rows;
     private Fit fit;
+    private boolean weighted;
     private long seed;
     private Loss loss;
     private double l1;
@@ -567,6 +573,12 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
+    /** The same, of a fit on the rows of {@code data}, whose sample weights count too. */
+    public Builder expecting(Dataset data, Fit fit) {
+      weighted = data.isWeighted();
+      return expecting(data.rows(), fit);
+    }
+
     /** Seed of the random parameters, by default 0. Unused when the trainer starts from a model. */
     public Builder seed(long seed) {
       this.seed = seed;
@@ -632,12 +644,70 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
+    /** What decides the bits beside the network, the optimizer and the fit, by name. */
+    private Map<String, String> settings(Device device) {
+      Map<String, String> settings = new LinkedHashMap<>();
+      boolean cuda = device.engine() == Device.Engine.CUDA;
+      boolean fused = cuda || !Native.cpuSimd().equals("baseline");
+      settings.put("engine", cuda ? "cuda" : fused ? "cpu" : "cpu without fused multiply-add");
+      settings.put("precision", precision.toString());
+      settings.put("loss", loss.kind() == Loss.Kind.HUBER ? loss + " of delta " + loss.delta() : loss.toString());
+      settings.put("L1 penalty", Double.toString(l1));
+      settings.put("clipping", clipNorm > 0 ? "norm " + clipNorm : clipValue > 0 ? "value " + clipValue : "none");
+      boolean inFloats = communicator != null && reduction == Communicator.Reduction.FLOAT;
+      settings.put("sums", inFloats ? "in floats over " + communicator.worldSize() + " ranks" : "exact");
+      settings.put("dropout", dropout > 0 ? dropout + " of seed " + dropoutSeed : "none");
+      return settings;
+    }
+
+    /**
+     * Where the trainer will run, and why, without making it.
+     *
+     * @throws CudaException if a GPU was asked for and cannot be used
+     * @throws IllegalArgumentException if a setting is not for the device that was asked for
+     */
+    public Backends.Choice choice() {
+      Placement placement = place();
+      return new Backends.Choice(placement.device(), placement.reason());
+    }
+
+    /** The first of the settings that the CPU's engine alone has; null where there is none. */
+    private String cpuOnly() {
+      if (loss.kind() != Loss.Kind.MSE) {
+        return "loss " + loss;
+      }
+      if (l1 > 0) {
+        return "an L1 penalty";
+      }
+      if (clipNorm > 0 || clipValue > 0) {
+        return "clipping of gradients";
+      }
+      if (dropout > 0) {
+        return "dropout";
+      }
+      if (weighted) {
+        return "sample weights";
+      }
+      return fit == null ? null : cpuOnly(fit);
+    }
+
+    private static String cpuOnly(Fit fit) {
+      Schedule schedule = fit.schedule();
+      if (schedule.kind() == Schedule.Kind.PLATEAU) {
+        return "reduce-on-plateau";
+      }
+      if (schedule.kind() != Schedule.Kind.CONSTANT || schedule.warmupSteps() > 0) {
+        return "learning-rate schedules";
+      }
+      return fit.average() == Fit.Average.NONE ? null : "averages of the weights";
+    }
+
     private Placement place() {
       CostModel.Work work =
           fit == null
               ? CostModel.Work.of(network, optimizer)
               : CostModel.Work.of(network, optimizer, rows, fit);
-      Placement placement = Placement.of(device, work);
+      Placement placement = Placement.of(device, work, cpuOnly());
       if (precision == Precision.TF32 && placement.device().engine() != Device.Engine.CUDA) {
         throw new IllegalArgumentException("TF32 is for a GPU's tensor cores: device cpu has none; use device cuda, or float32");
       }

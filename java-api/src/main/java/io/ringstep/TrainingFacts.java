@@ -9,8 +9,14 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 
-/** What decides the bits of a training: the same on every rank, and before and after a checkpoint. */
-record TrainingFacts(Network network, Optimizer optimizer, Dataset data, Fit fit) {
+/**
+ * What decides the bits of a training: the same on every rank, and before and after a checkpoint.
+ *
+ * @param settings of the trainer beside the network and the optimizer, by name
+ */
+record TrainingFacts(
+    Network network, Optimizer optimizer, Map<String, String> settings, Dataset data, Fit fit) {
+  private static final String NONE = "none";
   private static final int BLOCK_FLOATS = 1 << 14;
 
   /** By name, in an order that suits messages. */
@@ -27,7 +33,47 @@ record TrainingFacts(Network network, Optimizer optimizer, Dataset data, Fit fit
     facts.put("inputs", Integer.toString(data.inputs()));
     facts.put("targets", Integer.toString(data.outputs()));
     facts.put("data checksum", data.read(TrainingFacts::checksum));
+    facts.put("checksum of the sample weights", weights(data));
+    facts.putAll(settings);
+    facts.put("schedule", schedule());
+    facts.put("average", average());
+    Dataset validation = fit.validation();
+    facts.put(
+        "checksum of the validation rows",
+        validation == null ? NONE : validation.read(TrainingFacts::checksum) + ", weights " + weights(validation));
+    facts.put(
+        "early stopping", fit.patience() == 0 ? NONE : "patience " + fit.patience() + ", min delta " + fit.minDelta());
     return facts;
+  }
+
+  private String schedule() {
+    Schedule schedule = fit.schedule();
+    return switch (schedule.kind()) {
+      // Its formula has the number of all epochs in it.
+      case COSINE -> schedule + ", over " + fit.epochs() + " epochs";
+      case PLATEAU -> schedule + ", to " + schedule.minLearningRate();
+      default -> schedule.toString();
+    };
+  }
+
+  private String average() {
+    return switch (fit.average()) {
+      case NONE -> NONE;
+      case EMA -> "EMA of decay " + fit.decay();
+      case SWA -> "SWA after " + fit.averageStart() + " epochs";
+    };
+  }
+
+  private static String weights(Dataset data) {
+    if (!data.isWeighted()) {
+      return NONE;
+    }
+    return data.readWeights(
+        weights -> {
+          CRC32C crc = new CRC32C();
+          update(crc, weights);
+          return Long.toHexString(crc.getValue());
+        });
   }
 
   private static String checksum(FloatBuffer x, FloatBuffer y) {

@@ -187,6 +187,74 @@ class EnsembleTest {
     }
   }
 
+  /** Losses, penalties, clipping, schedules, weights: whatever a trainer does that needs no look at every epoch. */
+  @Test
+  void featuresAreThoseOfATrainer() throws Exception {
+    int compared = 0;
+    for (FeatureCase golden : FeatureCase.all()) {
+      Fit fit = golden.fit();
+      if (fit.average() != Fit.Average.NONE || fit.schedule().kind() == Schedule.Kind.PLATEAU) {
+        try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(2)) {
+          assertThrows(IllegalArgumentException.class, () -> ensemble.fit(data, fit), golden.toString());
+        }
+        continue;
+      }
+      for (Fit each : List.of(fit, fit.batch(1).shuffled(3))) {
+        try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(9); Trainer alone = golden.trainer()) {
+          EnsembleResult result = ensemble.fit(data, each);
+          double[] epochs = null;
+          OptionalLong divergedAt = OptionalLong.empty();
+          try {
+            epochs = alone.fit(data, each).losses();
+          } catch (DivergedException e) {
+            divergedAt = OptionalLong.of(e.step());
+          }
+          double loss = alone.evaluate(data);
+          double[] losses = ensemble.evaluate(data);
+          for (int k = 0; k < 9; k++) {
+            Bits.assertSame(alone.parameters(), ensemble.parameters(k), golden + ", model " + k);
+            assertEquals(divergedAt, result.model(k).divergedAt(), golden.toString());
+            assertEquals(loss, losses[k], golden.toString());
+            if (epochs != null) {
+              assertArrayEquals(epochs, result.model(k).losses(), golden.toString());
+            }
+          }
+        }
+        compared++;
+      }
+    }
+    assertTrue(compared >= 20, compared + " fits compared");
+  }
+
+  /** More than the losses have room for at first. */
+  @Test
+  void veryManyEpochs() {
+    Network tiny = Network.of(1, 1);
+    int models = 20_000;
+    Fit fit = Fit.epochs(1_000).batch(8);
+    try (Dataset data = Rows.random(9, 8, tiny).dataset();
+        Ensemble ensemble = Ensemble.builder(tiny, models).build()) {
+      EnsembleResult result = ensemble.fit(data, fit);
+      assertEquals(models * 1_000L, result.steps());
+      for (int k = 0; k < models; k += 1_999) {
+        try (Trainer alone = Trainer.builder(tiny).seed(k).build()) {
+          assertArrayEquals(alone.fit(data, fit).losses(), result.model(k).losses());
+          Bits.assertSame(alone.parameters(), ensemble.parameters(k), "model " + k);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aGpuIsRefused() {
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Ensemble.builder(NETWORK, 2).device(Device.cuda()).build())
+            .getMessage();
+    assertTrue(message.contains("on the CPU, not on cuda:0"), message);
+  }
+
   @Test
   void progressIsToldAndAFitCanBeCancelled() {
     AtomicInteger calls = new AtomicInteger();

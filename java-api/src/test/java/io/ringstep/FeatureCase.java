@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -34,9 +35,7 @@ record FeatureCase(Path folder, JsonObject settings) {
   }
 
   Trainer trainer() {
-    String activation = settings.get("activation").getAsString().toUpperCase(Locale.ROOT);
-    Model init = Model.load(folder.resolve("init.safetensors")).withActivation(Activation.valueOf(activation));
-    Trainer.Builder builder = Trainer.builder(init).loss(loss()).optimizer(optimizer()).l1(number(settings, "l1", 0));
+    Trainer.Builder builder = Trainer.builder(init()).loss(loss()).optimizer(optimizer()).l1(number(settings, "l1", 0));
     if (settings.has("clip_norm")) {
       builder.clipNorm(number(settings, "clip_norm", 0));
     }
@@ -44,6 +43,24 @@ record FeatureCase(Path folder, JsonObject settings) {
       builder.clipValue(number(settings, "clip_value", 0));
     }
     return builder.build();
+  }
+
+  /** So many models that all start as the trainer does. */
+  Ensemble ensemble(int models) {
+    Ensemble.Builder builder =
+        Ensemble.builder(Collections.nCopies(models, init())).loss(loss()).optimizer(optimizer()).l1(number(settings, "l1", 0));
+    if (settings.has("clip_norm")) {
+      builder.clipNorm(number(settings, "clip_norm", 0));
+    }
+    if (settings.has("clip_value")) {
+      builder.clipValue(number(settings, "clip_value", 0));
+    }
+    return builder.build();
+  }
+
+  private Model init() {
+    String activation = settings.get("activation").getAsString().toUpperCase(Locale.ROOT);
+    return Model.load(folder.resolve("init.safetensors")).withActivation(Activation.valueOf(activation));
   }
 
   Fit fit() {

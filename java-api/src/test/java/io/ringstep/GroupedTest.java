@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,6 +43,31 @@ class GroupedTest {
             assertEquals(alone.evaluate(own), losses[g]);
             assertEquals(own.standardizer(), ensemble.model(g).standardizer());
           }
+        }
+      }
+    }
+  }
+
+  @Test
+  void tenThousandGroupsInOneCall() {
+    int groups = 10_000;
+    List<String> names = new ArrayList<>();
+    for (int g = 0; g < groups; g++) {
+      names.addAll(Collections.nCopies(50 + g * 37 % 451, "group " + g));
+    }
+    Network network = Network.of(10, 20, 1);
+    Rows all = Rows.random(3, names.size(), network);
+    long[] orders = LongStream.range(0, groups).map(g -> 5 * g).toArray();
+    Fit fit = Fit.epochs(2).batch(1);
+    try (GroupedDataset data = GroupedDataset.of(all.x(), all.y(), 10, 1, names);
+        Ensemble ensemble = Ensemble.builder(network, groups).build()) {
+      EnsembleResult result = ensemble.fit(data, fit, orders);
+      assertEquals(2L * names.size(), result.samples());
+      assertEquals(List.of(), result.diverged());
+      for (int g = 0; g < groups; g += 97) {
+        try (Dataset own = data.group(g); Trainer alone = Trainer.builder(network).seed(g).build()) {
+          alone.fit(own, fit.shuffled(orders[g]));
+          Bits.assertSame(alone.parameters(), ensemble.parameters(g), "group " + g);
         }
       }
     }

@@ -1,10 +1,15 @@
 package io.ringstep;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What {@code auto} chooses for which work, without a GPU having to be there. */
 class PlacementTest {
@@ -19,6 +24,7 @@ class PlacementTest {
           Placement.of(
               Device.auto(),
               work,
+              null,
               () -> {
                 asked.incrementAndGet();
                 return null;
@@ -33,8 +39,8 @@ class PlacementTest {
   void manyPassesOverMuchDataBelongOnAGpu() {
     CostModel.Work work = CostModel.Work.of(SEED, new Adam(0.01), 1 << 24, Fit.epochs(100).batch(1 << 20));
 
-    Placement there = Placement.of(Device.auto(), work, () -> null);
-    Placement missing = Placement.of(Device.auto(), work, () -> "no CUDA driver");
+    Placement there = Placement.of(Device.auto(), work, null, () -> null);
+    Placement missing = Placement.of(Device.auto(), work, null, () -> "no CUDA driver");
 
     assertEquals("cuda:0", there.device().toString());
     assertTrue(there.reason().startsWith("the work suits a GPU"), there.reason());
@@ -50,15 +56,65 @@ class PlacementTest {
     CostModel.Work little = CostModel.Work.of(network, new Adam(0.01), 256, brief);
     CostModel.Work much = CostModel.Work.of(network, new Adam(0.01), 1_000_000, brief);
 
-    assertEquals(Device.cpu(), Placement.of(Device.auto(), little, () -> null).device());
-    assertEquals("cuda:0", Placement.of(Device.auto(), much, () -> null).device().toString());
+    assertEquals(Device.cpu(), Placement.of(Device.auto(), little, null, () -> null).device());
+    assertEquals("cuda:0", Placement.of(Device.auto(), much, null, () -> null).device().toString());
   }
 
   @Test
   void theCpuIsWhereItWasAskedFor() {
     CostModel.Work work = CostModel.Work.of(SEED, new Sgd(0.01), 1 << 24, Fit.epochs(100).batch(1 << 20));
 
-    assertEquals(new Placement(Device.cpu(), ""), Placement.of(Device.cpu(), work, () -> null));
+    assertEquals(new Placement(Device.cpu(), ""), Placement.of(Device.cpu(), work, null, () -> null));
+  }
+
+  private static Stream<Arguments> settingsOfTheCpu() {
+    Network network = Network.of(10, 20, 2);
+    Fit fit = Fit.epochs(100).batch(1 << 20);
+    return Stream.of(
+        Arguments.of("loss cross-entropy", Trainer.builder(network).loss(Loss.CROSS_ENTROPY), fit),
+        Arguments.of("an L1 penalty", Trainer.builder(network).l1(0.1), fit),
+        Arguments.of("clipping of gradients", Trainer.builder(network).clipNorm(1), fit),
+        Arguments.of("clipping of gradients", Trainer.builder(network).clipValue(1), fit),
+        Arguments.of("dropout", Trainer.builder(network).dropout(0.1, 1), fit),
+        Arguments.of("learning-rate schedules", Trainer.builder(network), fit.schedule(Schedule.cosine(0))),
+        Arguments.of(
+            "learning-rate schedules", Trainer.builder(network), fit.schedule(Schedule.constant().withWarmup(9, 0))),
+        Arguments.of("reduce-on-plateau", Trainer.builder(network), fit.schedule(Schedule.plateau(0.5, 1, 0))),
+        Arguments.of("averages of the weights", Trainer.builder(network), fit.ema(0.9)),
+        Arguments.of("averages of the weights", Trainer.builder(network), fit.swa(1)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("settingsOfTheCpu")
+  void whatTheCpuAloneHasGoesThere(String what, Trainer.Builder builder, Fit fit) {
+    builder.expecting(1 << 24, fit);
+    assertEquals(
+        new Backends.Choice(Device.cpu(), "the CUDA engine does not have " + what), builder.device(Device.auto()).choice());
+    IllegalArgumentException refusal =
+        assertThrows(IllegalArgumentException.class, () -> builder.device(Device.cuda()).choice());
+    assertEquals(
+        "device cuda:0: the CUDA engine does not have " + what + "; use device cpu or auto", refusal.getMessage());
+  }
+
+  @Test
+  void weightedRowsGoToTheCpu() {
+    Trainer.Builder builder = Trainer.builder(SEED).device(Device.auto());
+    try (Dataset data = Dataset.of(new float[30], new float[3], 10, 1);
+        Dataset weighted = data.weighted(new float[] {1, 2, 3})) {
+      assertEquals(
+          "the CUDA engine does not have sample weights", builder.expecting(weighted, Fit.epochs(1)).choice().reason());
+      assertTrue(builder.expecting(data, Fit.epochs(1)).choice().reason().startsWith("the work is too little"));
+    }
+  }
+
+  @Test
+  void aSettingOfTheCpuOutweighsMuchWork() {
+    CostModel.Work work = CostModel.Work.of(SEED, new Adam(0.01), 1 << 24, Fit.epochs(100).batch(1 << 20));
+
+    assertEquals("cuda:0", Placement.of(Device.auto(), work, null, () -> null).device().toString());
+    assertEquals(
+        new Placement(Device.cpu(), "the CUDA engine does not have dropout"),
+        Placement.of(Device.auto(), work, "dropout", () -> null));
   }
 
   @Test

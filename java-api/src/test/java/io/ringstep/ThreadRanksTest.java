@@ -55,6 +55,44 @@ class ThreadRanksTest {
     assertArrayEquals(all.get(0), all.get(2));
   }
 
+  private static Dataset rows(int seed) {
+    java.util.Random random = new java.util.Random(seed);
+    float[] x = new float[600];
+    float[] y = new float[200];
+    for (int i = 0; i < y.length; i++) {
+      x[3 * i] = (float) random.nextGaussian();
+      y[i] = x[3 * i] + (float) random.nextGaussian();
+    }
+    return Dataset.of(x, y, 3, 1);
+  }
+
+  private static FitResult stopEarly(Communicator ranks, int validationSeed) {
+    try (Dataset data = rows(1);
+        Dataset validation = rows(validationSeed);
+        Trainer trainer = Trainer.builder(Network.of(3, 5, 1)).communicator(ranks).build()) {
+      Schedule plateau = Schedule.plateau(0.5, 0, 0);
+      return trainer.fit(
+          data, Fit.epochs(50).batch(100).schedule(plateau).validation(validation).earlyStopping(2, 0.01));
+    }
+  }
+
+  @Test
+  void allStopEarlyAfterTheSameEpoch() {
+    List<FitResult> results = Ranks.onThreads(3, own -> stopEarly(own, 2));
+    assertTrue(results.get(0).stoppedEarly());
+    for (FitResult result : results) {
+      assertArrayEquals(results.get(0).validationLosses(), result.validationLosses());
+      assertArrayEquals(results.get(0).losses(), result.losses());
+    }
+  }
+
+  @Test
+  void otherValidationRowsAreRefused() {
+    RankMismatchException failure =
+        assertThrows(RankMismatchException.class, () -> Ranks.onThreads(2, own -> stopEarly(own, 2 + own.rank())));
+    assertTrue(failure.getMessage().contains("checksum of the validation rows"), failure.getMessage());
+  }
+
   @Test
   void sumsBroadcastsAndWaits() {
     List<Float> sums =

@@ -4,9 +4,7 @@ import io.ringstep.Backends;
 import io.ringstep.Backends.Backend;
 import io.ringstep.Backends.Choice;
 import io.ringstep.Device;
-import io.ringstep.Fit;
-import io.ringstep.Network;
-import io.ringstep.Optimizer;
+import io.ringstep.Trainer;
 import java.util.List;
 
 /**
@@ -16,9 +14,13 @@ import java.util.List;
  * @param description the line that says what it is and why it was chosen
  */
 record DeviceChoice(String name, String description) {
-  /** Of a run that does {@code fit} on {@code rows} rows. */
-  static DeviceChoice of(Device asked, Network network, Optimizer optimizer, long rows, Fit fit) {
-    return of(Backends.choose(asked, network, optimizer, rows, fit));
+  /** Of the trainer that {@code builder} makes. */
+  static DeviceChoice of(Trainer.Builder builder) {
+    try {
+      return of(builder.choice());
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage());
+    }
   }
 
   /** What was chosen, in words. */

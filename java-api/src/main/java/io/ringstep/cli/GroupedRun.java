@@ -60,7 +60,7 @@ final class GroupedRun {
     }
     say("training " + Text.count(data.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
         + data.column() + " in " + options.data.file + ": " + Text.count(data.rows(), "row"));
-    try (io.ringstep.Ensemble ensemble = builder.build();
+    try (io.ringstep.Ensemble ensemble = Ensemble.build(builder);
         Interrupts interrupts = new Interrupts(console.err());
         ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
       Fit fit =

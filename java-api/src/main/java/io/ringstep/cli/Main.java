@@ -25,8 +25,8 @@ import picocli.CommandLine.ScopeType;
     sortOptions = false,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
-      TrainCommand.class, PredictCommand.class, CompressCommand.class, LaunchCommand.class, SmokeCommand.class,
-      BenchCommand.class, InfoCommand.class
+      TrainCommand.class, PredictCommand.class, CompressCommand.class, SweepCommand.class, LaunchCommand.class,
+      SmokeCommand.class, BenchCommand.class, InfoCommand.class
     },
     commandListHeading = "%nCommands:%n",
     optionListHeading = "%nOptions:%n",

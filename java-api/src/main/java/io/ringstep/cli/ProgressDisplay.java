@@ -24,8 +24,12 @@ final class ProgressDisplay implements AutoCloseable {
 
   /** A bar on standard error, if that is a terminal and the user wants one. */
   static ProgressDisplay of(Console console, OutputOptions options) {
-    boolean forProgram = options.json && !Terminal.isTerminal(Terminal.STDOUT);
-    boolean wanted = !options.quiet && !forProgram && Terminal.isTerminal(Terminal.STDERR);
+    return of(console, options.json, options.quiet);
+  }
+
+  static ProgressDisplay of(Console console, boolean json, boolean quiet) {
+    boolean forProgram = json && !Terminal.isTerminal(Terminal.STDOUT);
+    boolean wanted = !quiet && !forProgram && Terminal.isTerminal(Terminal.STDERR);
     return new ProgressDisplay(wanted ? console.err() : null);
   }
 

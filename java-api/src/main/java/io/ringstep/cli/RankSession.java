@@ -34,6 +34,11 @@ final class RankSession implements AutoCloseable {
     }
   }
 
+  /** Ranks of the job that the environment describes; 1 where there is none. */
+  static int worldSize(Map<String, String> environment) {
+    return Environment.detect(environment).map(Environment::worldSize).orElse(1);
+  }
+
   /** Of the GPUs that the command names, this rank's own. */
   static Device own(Device device, Map<String, String> environment) {
     return Environment.detect(environment).map(job -> device.forRank(job.localRank())).orElse(device);

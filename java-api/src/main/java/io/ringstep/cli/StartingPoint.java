@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Activation;
+import io.ringstep.Dataset;
 import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
@@ -69,6 +70,25 @@ record StartingPoint(Network network, boolean sized, List<Model> models, Loss lo
     return models.isEmpty()
         ? Trainer.builder(network).seed(seed)
         : Trainer.builder(models.get(model));
+  }
+
+  /** All settings of model {@code k}'s trainer but the ranks it trains with: what tells where it runs, too. */
+  Trainer.Builder trainer(TrainCommand options, int k, Dataset rows) {
+    LossOptions shaping = options.loss;
+    long seed = options.loop.seed + k;
+    Trainer.Builder builder =
+        options.loop.place(
+                builder(k, seed).loss(loss).optimizer(options.optimizer.optimizer(options.defaults())))
+            .l1(shaping.l1)
+            .dropout(shaping.dropout, seed)
+            .expecting(rows, options.fit(k));
+    if (shaping.clipNorm != null) {
+      builder.clipNorm(shaping.clipNorm);
+    }
+    if (shaping.clipValue != null) {
+      builder.clipValue(shaping.clipValue);
+    }
+    return builder;
   }
 
   /** By position they would be mixed up. */

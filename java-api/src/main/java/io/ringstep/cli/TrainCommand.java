@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Exchange;
 import io.ringstep.Fit;
 import io.ringstep.Loss;
 import picocli.CommandLine.ArgGroup;
@@ -87,6 +88,7 @@ final class TrainCommand implements Action {
     data.requireValid(network.network, loss.kind);
     optimizer.requireValid(defaults());
     loss.requireValid();
+    requireExchangeOfAnEnsemble();
     loop.requireValid();
     schedule.requireValid();
     validation.requireValid(loop.models);
@@ -103,9 +105,28 @@ final class TrainCommand implements Action {
           !validation.isAskedFor() && schedule.suitsEnsembles() && loss.dropout == 0 && loss.weights == null
               && (loss.kind == null || loss.kind == Loss.Kind.MSE),
           "--group-by goes with none of --validation, --folds, --ema, --swa, plateau, --dropout, --weights and --loss");
+      Checks.require(
+          checkpoints.directory == null && output.plot == null && output.report == null,
+          "--group-by goes with none of --checkpoint, --plot and --report");
       Checks.require(output.save.size() <= 1, "--save of --group-by names one file, which holds all models");
     }
     Checks.require(data.file != null || loss.weights == null, "--weights goes with --data; give both");
+  }
+
+  private void requireExchangeOfAnEnsemble() {
+    boolean exchanges = !loop.exchange.equals(Exchange.never());
+    Checks.require(!exchanges || data.groupBy == null, "--exchange is between models of the same rows; with --group-by leave it out");
+    Checks.require(
+        !exchanges || models() == 1 || trainsTogether(),
+        "--exchange goes with none of --validation, --validation-split, --folds, --ema, --swa, plateau and --dropout");
+    int ranks = RankSession.worldSize(System.getenv());
+    Checks.require(
+        !exchanges || ranks == 1, "--exchange is between the models of one process; without it " + ranks + " ranks share them out");
+    Checks.require(
+        data.groupBy == null || ranks == 1, "--group-by trains all models in one process; start it without " + ranks + " ranks");
+    Checks.require(
+        models() == 1 || !trainsTogether() || models() >= ranks,
+        "--models " + models() + " are fewer than the " + ranks + " ranks to share them; start fewer ranks");
   }
 
   /** Models to train: each fold has one. */

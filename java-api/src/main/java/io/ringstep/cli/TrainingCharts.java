@@ -40,10 +40,6 @@ final class TrainingCharts {
     List<Series> series = new ArrayList<>();
     if (losses.size() == 1) {
       series.add(Series.line("training", 1, losses.get(0)));
-      double[] validation = result.validationLosses();
-      if (validation.length > 0) {
-        series.add(Series.line("validation", 1, validation));
-      }
     } else if (losses.size() <= MOST_LINES) {
       for (int k = 0; k < losses.size(); k++) {
         series.add(Series.line("model " + k, 1, losses.get(k)));

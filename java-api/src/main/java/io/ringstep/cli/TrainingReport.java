@@ -1,6 +1,7 @@
 package io.ringstep.cli;
 
 import io.ringstep.Checkpoint;
+import io.ringstep.Device;
 import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.chart.Chart;
@@ -40,10 +41,8 @@ final class TrainingReport {
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
         options.trainsTogether()
-            ? DeviceChoice.of(Ensemble.builder(options, start, data.rows().rows()).choice())
-            : DeviceChoice.of(
-                options.loop.device, start.network(), options.optimizer.optimizer(options.defaults()),
-                data.rows().rows(), options.fit(0));
+            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.rows().rows()).choice())
+            : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
     say(device.description() + session.description());
   }
 

@@ -23,17 +23,32 @@ import java.util.zip.CRC32C;
 
 /**
  * Checkpoints as {@code .safetensors}: a model file, which any reader of models takes as one, with the
- * optimizer's moments as tensors {@code optimizer.0}, {@code optimizer.1} beside the parameters, and in
- * the metadata the rest, with a checksum over all of it.
+ * optimizer's moments as tensors {@code optimizer.0}, {@code optimizer.1} beside the parameters, the average of the
+ * parameters and the best ones so far as {@code training.average} and {@code training.best}, and in the metadata the
+ * rest, with a checksum over all of it.
  */
 public final class CheckpointFile {
   private static final String MOMENTS = "optimizer.";
+  private static final String TRAINING = "training.";
+  private static final String AVERAGE = TRAINING + "average";
+  private static final String BEST = TRAINING + "best";
   private static final String PREFIX = "ringstep.checkpoint.";
   private static final String FORMAT = PREFIX + "format";
   private static final String SETTINGS = PREFIX + "settings";
   private static final String OPTIMIZER_STEPS = PREFIX + "optimizer_steps";
   private static final String BETA1_POWER = PREFIX + "beta1_power";
   private static final String BETA2_POWER = PREFIX + "beta2_power";
+  private static final String LEARNING_RATE = PREFIX + "learning_rate";
+  private static final String AVERAGED = PREFIX + "averaged";
+  private static final String WEIGHT_SUM = PREFIX + "weight_sum";
+  private static final String VALIDATION_LOSSES = PREFIX + "validation_losses";
+  private static final String BEST_LOSS = PREFIX + "best_loss";
+  private static final String BEST_EPOCH = PREFIX + "best_epoch";
+  private static final String LOSS_TO_BEAT = PREFIX + "loss_to_beat";
+  private static final String EPOCHS_WITHOUT_GAIN = PREFIX + "epochs_without_gain";
+  private static final String SCALE = PREFIX + "learning_rate_scale";
+  private static final String PLATEAU_BEST = PREFIX + "plateau_best";
+  private static final String PLATEAU_EPOCHS = PREFIX + "plateau_epochs";
   private static final String EPOCH = PREFIX + "epoch";
   private static final String ROW = PREFIX + "row";
   private static final String STEPS = PREFIX + "steps";
@@ -41,14 +56,16 @@ public final class CheckpointFile {
   private static final String LOSSES = PREFIX + "losses";
   private static final String VERSION = PREFIX + "ringstep";
   private static final String CHECKSUM = PREFIX + "crc32c";
-  private static final String CURRENT = "1";
+  private static final String CURRENT = "2";
   private static final Gson GSON = new Gson();
 
   private CheckpointFile() {}
 
   /** The tensors that make up the model. */
   static List<Tensor> parameters(SafetensorsFile content) {
-    return content.tensors().stream().filter(tensor -> !tensor.name().startsWith(MOMENTS)).toList();
+    return content.tensors().stream()
+        .filter(tensor -> !tensor.name().startsWith(MOMENTS) && !tensor.name().startsWith(TRAINING))
+        .toList();
   }
 
   /** Writes a checkpoint, whole or not at all. */
@@ -59,6 +76,8 @@ public final class CheckpointFile {
       FloatBuffer moment = ModelFile.allocate(parameters).put(data.moments(), i * parameters, parameters);
       tensors.add(new Tensor(MOMENTS + i, new long[] {parameters}, moment.flip()));
     }
+    addVector(tensors, AVERAGE, data.average().parameters());
+    addVector(tensors, BEST, data.monitor().bestParameters());
     Map<String, String> metadata = new TreeMap<>(ModelMetadata.of(data.model()).strings());
     metadata.put(FORMAT, CURRENT);
     metadata.put(VERSION, Native.version());
@@ -66,10 +85,14 @@ public final class CheckpointFile {
     metadata.put(OPTIMIZER_STEPS, Long.toString(data.optimizer().steps()));
     metadata.put(BETA1_POWER, bits(data.optimizer().beta1Power()));
     metadata.put(BETA2_POWER, bits(data.optimizer().beta2Power()));
+    metadata.put(LEARNING_RATE, bits(data.optimizer().learningRate()));
+    metadata.put(AVERAGED, Long.toString(data.average().count()));
+    put(metadata, data.monitor());
     metadata.put(EPOCH, Long.toString(data.position().epoch()));
     metadata.put(ROW, Long.toString(data.position().row()));
     metadata.put(STEPS, Long.toString(data.position().steps()));
     metadata.put(LOSS_SUM, bits(data.position().lossSum()));
+    metadata.put(WEIGHT_SUM, bits(data.position().weightSum()));
     metadata.put(LOSSES, encode(data.position().losses()));
     metadata.put(CHECKSUM, checksum(tensors, metadata));
     SafetensorsFile.write(file, tensors, metadata);
@@ -95,18 +118,61 @@ public final class CheckpointFile {
     }
     try {
       List<Model> models = ModelFile.models(file, content);
+      int parameters = models.get(0).network().parameterCount();
       return new CheckpointData(
           models.get(0),
-          moments(content, models.get(0).network().parameterCount()),
+          moments(content, parameters),
           new CheckpointData.Optimizer(
-              number(metadata, OPTIMIZER_STEPS), real(metadata, BETA1_POWER), real(metadata, BETA2_POWER)),
+              number(metadata, OPTIMIZER_STEPS), real(metadata, BETA1_POWER), real(metadata, BETA2_POWER),
+              real(metadata, LEARNING_RATE)),
+          new CheckpointData.Average(vector(content, AVERAGE, parameters), number(metadata, AVERAGED)),
           new CheckpointData.Position(
               number(metadata, EPOCH), number(metadata, ROW), number(metadata, STEPS),
-              real(metadata, LOSS_SUM), decode(metadata.get(LOSSES))),
+              real(metadata, LOSS_SUM), real(metadata, WEIGHT_SUM), decode(metadata.get(LOSSES))),
+          monitor(metadata, vector(content, BEST, parameters)),
           GSON.fromJson(metadata.get(SETTINGS), new TypeToken<TreeMap<String, String>>() {}));
     } catch (JsonParseException | IllegalArgumentException | NullPointerException e) {
       throw new InvalidDataException(file, 0, 0, "is a malformed checkpoint: " + e.getMessage(), e);
     }
+  }
+
+  private static void addVector(List<Tensor> tensors, String name, float[] values) {
+    if (values.length > 0) {
+      FloatBuffer copy = ModelFile.allocate(values.length).put(values);
+      tensors.add(new Tensor(name, new long[] {values.length}, copy.flip()));
+    }
+  }
+
+  private static void put(Map<String, String> metadata, CheckpointData.Monitor monitor) {
+    metadata.put(VALIDATION_LOSSES, encode(monitor.validationLosses()));
+    metadata.put(BEST_LOSS, bits(monitor.bestLoss()));
+    metadata.put(BEST_EPOCH, Long.toString(monitor.bestEpoch()));
+    metadata.put(LOSS_TO_BEAT, bits(monitor.lossToBeat()));
+    metadata.put(EPOCHS_WITHOUT_GAIN, Long.toString(monitor.epochsWithoutGain()));
+    metadata.put(SCALE, bits(monitor.scale()));
+    metadata.put(PLATEAU_BEST, bits(monitor.plateauBest()));
+    metadata.put(PLATEAU_EPOCHS, Long.toString(monitor.plateauEpochs()));
+  }
+
+  private static CheckpointData.Monitor monitor(Map<String, String> metadata, float[] best) {
+    return new CheckpointData.Monitor(
+        decode(metadata.get(VALIDATION_LOSSES)), real(metadata, BEST_LOSS), number(metadata, BEST_EPOCH), best,
+        real(metadata, LOSS_TO_BEAT), number(metadata, EPOCHS_WITHOUT_GAIN), real(metadata, SCALE),
+        real(metadata, PLATEAU_BEST), number(metadata, PLATEAU_EPOCHS));
+  }
+
+  /** Empty where there is none. */
+  private static float[] vector(SafetensorsFile content, String name, int parameters) {
+    if (content.tensor(name).isEmpty()) {
+      return new float[0];
+    }
+    FloatBuffer data = content.tensor(name).get().data();
+    if (data.remaining() != parameters) {
+      throw new IllegalArgumentException(name + " has " + data.remaining() + " values for " + parameters + " parameters");
+    }
+    float[] values = new float[parameters];
+    data.duplicate().get(values);
+    return values;
   }
 
   private static float[] moments(SafetensorsFile content, int parameters) {

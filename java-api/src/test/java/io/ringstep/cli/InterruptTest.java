@@ -61,13 +61,23 @@ class InterruptTest {
   }
 
   @Test
-  void savesOnlyModelsThatWereBegun() throws Exception {
+  void savesAllModelsThatTrainSideBySide() throws Exception {
     Path stack = folder.resolve("stack.safetensors");
     trainAndSignal("INT", "--models", 3, "--save", stack);
+    List<Model> models = ModelFile.loadAll(stack);
+    assertEquals(3, models.size());
+    assertFalse(Arrays.equals(initialWeights(), models.get(0).parameters()));
+  }
+
+  @Test
+  void savesOnlyModelsThatWereBegun() throws Exception {
+    // With an average of weights, models train one after the other.
+    Path stack = folder.resolve("stack.safetensors");
+    trainAndSignal("INT", "--models", 3, "--ema", 0.9, "--save", stack);
     assertEquals(1, ModelFile.loadAll(stack).size());
 
     Path second = Files.writeString(folder.resolve("1"), "kept");
-    Stopped stopped = trainAndSignal("INT", "--models", 2, "--save", folder.resolve("0") + "," + second);
+    Stopped stopped = trainAndSignal("INT", "--models", 2, "--ema", 0.9, "--save", folder.resolve("0") + "," + second);
     assertTrue(stopped.err.endsWith("; saved " + folder.resolve("0") + "\n"), stopped.err);
     assertEquals("kept", Files.readString(second));
   }

@@ -106,7 +106,9 @@ class RanksCommandTest {
 
   @Test
   void mpirunStartsUsAsWeAre() throws Exception {
-    assumeTrue(isMpiHere(), "mpirun is not installed");
+    boolean here = isMpiHere();
+    assertTrue(here || System.getenv("CI") == null, "CI has Open MPI, which ci/setup installs, but mpirun is not there");
+    assumeTrue(here, "mpirun is not installed");
     Path saved = folder.resolve("saved.safetensors");
     Object[] training = with(DIABETES, "--epochs", 50);
     List<String> command =
