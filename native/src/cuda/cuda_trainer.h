@@ -38,6 +38,9 @@ class Trainer final : public rs_trainer {
   void get_parameters(float* parameters) const override;
   void set_parameters(const float* parameters) override;
   void set_learning_rate(double lr) override;
+  int64_t state_count() const override;
+  void get_state(float* moments, rs_optimizer_state& state) const override;
+  void set_state(const float* moments, const rs_optimizer_state& state) override;
 
   rs_status step(const float* x, const float* y, int64_t rows) override;
   double gradient(const float* x, const float* y, int64_t rows, float* gradient) override;

@@ -1,8 +1,14 @@
 package io.ringstep.internal;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.ringstep.Communicator;
+import io.ringstep.Rendezvous;
+import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -21,5 +27,14 @@ class CommunicatorChoiceTest {
   void isTheBestThatAllHave(String expected, String gpu0, String gpu1, String mpi0, String mpi1, boolean threads) {
     List<String[]> offers = List.of(new String[] {mpi0, gpu0}, new String[] {mpi1, gpu1});
     assertEquals(expected, CommunicatorMaker.choose(offers, threads));
+  }
+
+  @Test
+  void ncclWithoutAGpuIsRefused() {
+    try (Rendezvous alone = Rendezvous.inProcess(1, Duration.ofSeconds(20)).get(0)) {
+      IllegalArgumentException e =
+          assertThrows(IllegalArgumentException.class, () -> Communicator.of(alone, Communicator.Backend.NCCL));
+      assertTrue(e.getMessage().startsWith("nccl needs a GPU for each rank"), e.getMessage());
+    }
   }
 }
