@@ -665,13 +665,10 @@ public final class Ensemble implements AutoCloseable {
     /**
      * Makes the ensemble, to be closed by the caller.
      *
-     * @throws IllegalArgumentException if the settings do not go together, or the device is not a CPU
+     * @throws IllegalArgumentException if the settings do not go together, or a GPU was asked for and its engine lacks one
+     * @throws CudaException if a GPU was asked for and cannot be used
      */
     public Ensemble build() {
-      Device chosen = device == Device.auto() ? Device.automatic() : device;
-      if (chosen.engine() == Device.Engine.CUDA) {
-        throw new IllegalArgumentException("models side by side train on the CPU, not on " + chosen + "; use device cpu");
-      }
       if (momenta != null && !(optimizer instanceof Sgd)) {
         throw new IllegalArgumentException("momenta are for Sgd; " + optimizer.getClass().getSimpleName() + " has its own");
       }
