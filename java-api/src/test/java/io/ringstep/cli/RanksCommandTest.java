@@ -227,7 +227,7 @@ class RanksCommandTest {
     Processes.Running launch =
         launch(
             2, new Object[0],
-            with(DIABETES, "--epochs", Integer.MAX_VALUE, "--checkpoint", checkpoints, "--save", saved));
+            with(DIABETES, "--epochs", Integer.MAX_VALUE, "--checkpoint", checkpoints, "--checkpoint-every", 1000, "--save", saved));
     awaitCheckpoint(checkpoints, launch);
     pids.addAll(ranksOf(launch).values());
     Processes.signal("INT", launch.process.pid());

@@ -264,7 +264,7 @@ class TrainCommandTest {
             "--data=FILE", "--target=COLUMN[,COLUMN]", "--network",
             "--activation=identity|relu|tanh|sigmoid", "--optimizer=sgd|adam|adamw", "--lr", "--momentum", "--nesterov", "--weight-decay", "--batch",
             "--epochs", "--[no-]shuffle", "--seed", "--standardize", "--models",
-            "--device=auto|cpu|cuda|cuda:N", "--init", "--save", "--json", "--quiet", "Examples:", "Exit codes:")) {
+            "--device=auto|cpu|cuda|cuda:0,1", "--init", "--save", "--json", "--quiet", "Examples:", "Exit codes:")) {
       assertTrue(help.contains(option), option);
     }
     Defaults example = DiabetesExample.DEFAULTS;
