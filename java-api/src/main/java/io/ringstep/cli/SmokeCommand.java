@@ -21,6 +21,7 @@ final class SmokeCommand implements Action {
     List<SmokeCheck> checks = new ArrayList<>();
     checks.addAll(CpuChecks.all());
     checks.addAll(CudaChecks.all());
+    checks.addAll(CollectiveChecks.all());
     int[] counts = new int[SmokeCheck.Outcome.values().length];
     for (SmokeCheck check : checks) {
       SmokeCheck.Result result = check.run();
