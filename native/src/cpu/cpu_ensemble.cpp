@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -34,17 +33,6 @@ bool same(const rs_optimizer& a, const rs_optimizer& b) {
 }
 
 }  // namespace
-
-// One call of fit, or one round of it between two exchanges.
-struct Ensemble::Fitting {
-  const rs_dataset& data;
-  rs_fit* fits;
-  rs_ensemble_run& run;
-  const Deadline& deadline;
-
-  int64_t first_row(int32_t model) const { return run.first_rows ? run.first_rows[model] : 0; }
-  int64_t rows(int32_t model) const { return run.row_counts ? run.row_counts[model] : data.rows; }
-};
 
 Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options)
     : rs_ensemble(std::move(network), settings, options.models),
@@ -143,11 +131,6 @@ bool Ensemble::one_optimizer() const {
 
 // ---- fit ----
 
-bool Ensemble::is_done(const Fitting& fitting, int32_t model) const {
-  const rs_fit& fit = fitting.fits[model];
-  return models_of_[static_cast<size_t>(model)].failed || fit.epoch >= fit.epochs;
-}
-
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   const rs_fit& fit = fitting.fits[model];
   const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
@@ -169,12 +152,8 @@ std::vector<int32_t> Ensemble::by_size(const Fitting& fitting) {
 // Trains every model to its step_limit or its end; false where the time was up before.
 bool Ensemble::train(const Fitting& fitting) {
   std::vector<int32_t> side_by_side, alone;
-  const auto at_limit = [&](int32_t k) {
-    const rs_fit& fit = fitting.fits[k];
-    return fit.step_limit > 0 && fit.steps >= fit.step_limit;
-  };
   for (int32_t k : by_size(fitting)) {
-    if (is_done(fitting, k) || at_limit(k)) continue;
+    if (!is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k])) continue;
     (takes_lanes(fitting, k) ? side_by_side : alone).push_back(k);
   }
   const auto loops = [&](int32_t k) {
@@ -188,7 +167,7 @@ bool Ensemble::train(const Fitting& fitting) {
   if (!side_by_side.empty()) train_in_lanes(fitting, side_by_side);
   share_out(static_cast<int64_t>(alone.size()), [&](int64_t i, int worker) {
     // Whatever the time, a call gets on.
-    if (fitting.deadline.passed() && (i > 0 || !side_by_side.empty())) return;
+    if (fitting.deadline.is_past() && (i > 0 || !side_by_side.empty())) return;
     Model& model = models_of_[static_cast<size_t>(alone[static_cast<size_t>(i)])];
     Scratch& scratch = scratch_[static_cast<size_t>(worker)];
     model.trainer->swap_scratch(scratch);
@@ -200,10 +179,7 @@ bool Ensemble::train(const Fitting& fitting) {
     }
     model.trainer->swap_scratch(scratch);
   });
-  for (int32_t k = 0; k < models_; ++k) {
-    if (!is_done(fitting, k) && !(at_limit(k))) return false;
-  }
-  return true;
+  return !any_due(models_of_, fitting.fits);
 }
 
 void Ensemble::train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models) {
@@ -254,61 +230,20 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const Deadline deadline(run.seconds);
   const Fitting fitting = {data, fits, run, deadline};
-  std::vector<int64_t> steps_before(static_cast<size_t>(models_));
-  for (int32_t k = 0; k < models_; ++k) {
-    steps_before[static_cast<size_t>(k)] = fits[k].steps;
-    fits[k].losses_count = 0;
-  }
-  const auto everyone_done = [&] {
-    for (int32_t k = 0; k < models_; ++k) {
-      if (!is_done(fitting, k)) return false;
+  keep_books(models_of_, fitting, [&] {
+    if (run.exchange == RS_EXCHANGE_GRADIENT) {
+      fit_as_one(fitting);
+    } else {
+      train_in_rounds(models_of_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
     }
-    return true;
-  };
-  if (run.exchange == RS_EXCHANGE_GRADIENT) {
-    fit_as_one(fitting);
-  } else {
-    const bool averages = run.exchange == RS_EXCHANGE_AVERAGE;
-    bool done = everyone_done();
-    while (!done) {
-      for (int32_t k = 0; k < models_; ++k) fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
-      if (!train(fitting)) break;
-      if (averages) {
-        average(fitting);
-        run.exchanges += 1;
-      }
-      done = everyone_done();
-      if (deadline.passed()) break;
-    }
-  }
-  for (int32_t k = 0; k < models_; ++k) {
-    Model& model = models_of_[static_cast<size_t>(k)];
-    const int64_t steps = fits[k].steps - steps_before[static_cast<size_t>(k)];
-    model.steps += steps;
-    run.steps += steps;
-    if (model.failed < 0) model.failed = model.steps + 1;
-    fits[k].done = fits[k].epoch >= fits[k].epochs;
-  }
-  run.done = everyone_done();
+  });
 }
 
-// Every model that did not stop takes the mean of all their parameters, added in the order of the models.
 void Ensemble::average(const Fitting& fitting) {
-  const double* weights = fitting.run.exchange_weights;
   const size_t count = static_cast<size_t>(network_.parameter_count);
-  std::vector<double> sum(count);
-  double total = 0;
-  for (int32_t k = 0; k < models_; ++k) {
-    Model& model = models_of_[static_cast<size_t>(k)];
-    const double weight = weights ? weights[k] : 1;
-    if (model.failed || weight == 0) continue;
-    const float* parameters = model.trainer->change_parameters();
-    for (size_t i = 0; i < count; ++i) sum[i] += weight * parameters[i];
-    total += weight;
-  }
-  if (total == 0) return;
-  std::vector<float> mean(count);
-  for (size_t i = 0; i < count; ++i) mean[i] = static_cast<float>(sum[i] / total);
+  const std::vector<float> mean = mean_parameters(models_of_, fitting.run.exchange_weights, count,
+                                                  [&](size_t k) { return models_of_[k].trainer->change_parameters(); });
+  if (mean.empty()) return;
   for_models([&](int32_t, Model& model) {
     if (!model.failed) std::memcpy(model.trainer->change_parameters(), mean.data(), count * sizeof(float));
   });

@@ -11,6 +11,7 @@
 #include "cpu/cpu_trainer.h"
 #include "cpu/lane_group.h"
 #include "ensemble.h"
+#include "ensemble_fit.h"
 
 namespace rs::cpu {
 
@@ -37,16 +38,15 @@ class Ensemble final : public rs_ensemble {
   struct Model {
     std::unique_ptr<Trainer> trainer;
     int64_t steps = 0;   // since its parameters were set
-    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains
+    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
   };
 
-  struct Fitting;
+  using Fitting = EnsembleFit;
 
   template <typename F>
   void for_models(F f);
   template <typename F>
   void share_out(int64_t count, F f);
-  bool is_done(const Fitting& fitting, int32_t model) const;
   bool takes_lanes(const Fitting& fitting, int32_t model) const;
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);

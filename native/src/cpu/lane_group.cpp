@@ -57,7 +57,7 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
     if (!any) return;
     if (entered) choose_rules();
     train_tile(data);
-    const bool late = deadline.passed();
+    const bool late = deadline.is_past();
     for (int k = 0; k < kModelLanes; ++k) {
       if (!lane_[k].used) continue;
       const rs_fit& fit = *lane_[k].work.fit;

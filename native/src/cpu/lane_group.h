@@ -1,7 +1,6 @@
 // Sixteen lanes of one thread, through which models pass: whenever one is done, the next takes its lane.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <vector>
 
@@ -9,29 +8,11 @@
 #include "cpu/cpu_trainer.h"
 #include "cpu/kernels.h"
 #include "dataset.h"
+#include "deadline.h"
 #include "ringstep.h"
 #include "shuffle.h"
 
 namespace rs::cpu {
-
-// When a call has to return.
-class Deadline {
- public:
-  explicit Deadline(double seconds) : seconds_(seconds) {}  // never, if 0
-
-  bool passed() const { return seconds_ > 0 && left() <= 0; }
-
-  // 0 where there is no end.
-  double seconds_left() const { return seconds_ > 0 ? std::max(left(), 1e-9) : 0; }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  double left() const { return seconds_ - std::chrono::duration<double>(Clock::now() - start_).count(); }
-
-  const double seconds_;
-  const Clock::time_point start_ = Clock::now();
-};
 
 // A model to be trained from the position in its fit on.
 struct LaneWork {

@@ -44,16 +44,9 @@ float weight_of(const float* target_scale) { return target_scale ? target_scale[
 
 }  // namespace
 
-// One call of fit, or one round of it between two exchanges.
-struct Ensemble::Fitting {
-  const rs_dataset& data;
+struct Ensemble::Fitting : EnsembleFit {
   const DatasetRows& rows_on_device;
-  rs_fit* fits;
-  rs_ensemble_run& run;
-  const Deadline& deadline;
 
-  int64_t first_row(int32_t model) const { return run.first_rows ? run.first_rows[model] : 0; }
-  int64_t rows(int32_t model) const { return run.row_counts ? run.row_counts[model] : data.rows; }
   int64_t batch(int32_t model) const { return std::min(fits[model].batch, rows(model)); }
 
   // The kernels of batches of 1, of up to 128 and of up to 1024 rows add in different orders: what a model's own batch
@@ -193,15 +186,8 @@ void Ensemble::step(const float* x, const float* y, int64_t rows) {
 
 // ---- fit ----
 
-bool Ensemble::is_done(const Fitting& fitting, int32_t model) const {
-  const rs_fit& fit = fitting.fits[model];
-  return state_[static_cast<size_t>(model)].failed || fit.epoch >= fit.epochs;
-}
-
-// Whether it has steps to take before its step_limit.
 bool Ensemble::is_due(const Fitting& fitting, int32_t model) const {
-  const rs_fit& fit = fitting.fits[model];
-  return !is_done(fitting, model) && (fit.step_limit == 0 || fit.steps < fit.step_limit);
+  return rs::is_due(state_[static_cast<size_t>(model)], fitting.fits[model]);
 }
 
 void Ensemble::require_plain(const Fitting& fitting) const {
@@ -229,12 +215,7 @@ bool Ensemble::train(const Fitting& fitting) {
       // Whatever the time, a call gets on.
       if (fitting.deadline.is_past()) break;
     }
-    if (fitting.deadline.is_past()) {
-      for (int32_t k = 0; k < models_; ++k) {
-        if (is_due(fitting, k)) return false;
-      }
-      return true;
-    }
+    if (fitting.deadline.is_past()) return !any_due(state_, fitting.fits);
   }
 }
 
@@ -304,60 +285,23 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const DeviceScope scope(device_.ordinal());
   const Deadline deadline(run.seconds);
-  const Fitting fitting = {data, DatasetRows::of(data, device_), fits, run, deadline};
+  const Fitting fitting = {{data, fits, run, deadline}, DatasetRows::of(data, device_)};
   require_plain(fitting);
-  const bool averages = run.exchange == RS_EXCHANGE_AVERAGE;
-  std::vector<int64_t> steps_before(static_cast<size_t>(models_));
-  for (int32_t k = 0; k < models_; ++k) {
-    steps_before[static_cast<size_t>(k)] = fits[k].steps;
-    fits[k].losses_count = 0;
-  }
-  const auto everyone_done = [&] {
-    for (int32_t k = 0; k < models_; ++k) {
-      if (!is_done(fitting, k)) return false;
-    }
-    return true;
-  };
-  bool done = everyone_done();
-  while (!done) {
-    for (int32_t k = 0; k < models_; ++k) fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
-    if (!train(fitting)) break;
-    if (averages) {
-      average(fitting);
-      run.exchanges += 1;
-    }
-    done = everyone_done();
-    if (deadline.is_past()) break;
-  }
-  for (int32_t k = 0; k < models_; ++k) {
-    Model& model = state_[static_cast<size_t>(k)];
-    const int64_t steps = fits[k].steps - steps_before[static_cast<size_t>(k)];
-    model.steps += steps;
-    run.steps += steps;
-    if (model.failed < 0) model.failed = model.steps + 1;
-    fits[k].done = fits[k].epoch >= fits[k].epochs;
-  }
-  run.done = everyone_done();
+  keep_books(state_, fitting, [&] {
+    train_in_rounds(state_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
+  });
 }
 
-// On the host, by the same sums as cpu/cpu_ensemble.cpp.
+// On the host: it is rare, and the sums are the CPU engine's.
 void Ensemble::average(const Fitting& fitting) {
-  const double* weights = fitting.run.exchange_weights;
   const size_t count = static_cast<size_t>(network_.parameter_count), length = static_cast<size_t>(gradients_.length());
   std::vector<float> all;
   copy_parameters_back(all);
-  std::vector<double> sum(count);
-  double total = 0;
+  const std::vector<float> mean =
+      mean_parameters(state_, fitting.run.exchange_weights, count, [&](size_t k) { return all.data() + k * length; });
+  if (mean.empty()) return;
   for (size_t k = 0; k < state_.size(); ++k) {
-    const double weight = weights ? weights[k] : 1;
-    if (state_[k].failed || weight == 0) continue;
-    for (size_t i = 0; i < count; ++i) sum[i] += weight * all[k * length + i];
-    total += weight;
-  }
-  if (total == 0) return;
-  for (size_t k = 0; k < state_.size(); ++k) {
-    if (state_[k].failed) continue;
-    for (size_t i = 0; i < count; ++i) all[k * length + i] = static_cast<float>(sum[i] / total);
+    if (!state_[k].failed) std::copy(mean.begin(), mean.end(), all.begin() + static_cast<std::ptrdiff_t>(k * length));
   }
   staging_.copy(parameters_.get(), all.data(), static_cast<int64_t>(all.size()), stream_);
   stream_.wait("averaging the parameters");

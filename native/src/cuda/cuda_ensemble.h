@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "cuda/dataset_rows.h"
-#include "cuda/deadline.h"
 #include "cuda/device.h"
 #include "cuda/gradient.h"
 #include "cuda/memory.h"
 #include "cuda/staging.h"
 #include "cuda/stream.h"
 #include "ensemble.h"
+#include "ensemble_fit.h"
 
 namespace rs::cuda {
 
@@ -59,7 +59,6 @@ class Ensemble final : public rs_ensemble {
   struct Fitting;
 
   void require_plain(const Fitting& fitting) const;
-  bool is_done(const Fitting& fitting, int32_t model) const;
   bool is_due(const Fitting& fitting, int32_t model) const;
   bool train(const Fitting& fitting);
   void launch(const Fitting& fitting, Form form);

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "add_blocks_step.h"
-#include "cuda/deadline.h"
 #include "cuda/error.h"
+#include "deadline.h"
 #include "device_error.h"
 #include "gather_rows.h"
 #include "initialize.h"

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cuda/cuda_trainer.h"
-#include "cuda/deadline.h"
+#include "deadline.h"
 #include "exact_sum.h"
 
 namespace rs::cuda {
