@@ -54,15 +54,7 @@ __global__ __launch_bounds__(128, kFusedCtasPerMultiprocessor) void fused_gradie
   const int64_t stride = gridDim.x, first_block = task.begin + blockIdx.x;
   const int block_tiles = static_cast<int>((task.blocks.rows + kTile - 1) / kTile);
   const auto copy = [&](int stage, int64_t block, int tile) {
-    if (block < task.end) {
-      const int64_t left = task.blocks.size(block) - int64_t{tile} * kTile;
-      const int count = left < kTile ? static_cast<int>(left) : kTile;
-      const int64_t first = task.blocks.first(block) + int64_t{tile} * kTile;
-      if (count > 0) {
-        copy_tile<kInputs, kTile, kThreads>(task.rows, task.inputs, first, count, tile_x[stage], tile_y[stage]);
-      }
-    }
-    commit_copies();
+    copy_block_tile<kInputs, kTile, kThreads>(task, block, tile, tile_x[stage], tile_y[stage]);
   };
 
   copy(0, first_block, 0);

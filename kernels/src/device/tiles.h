@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/async_copy.h"
+#include "fused_network.h"
 #include "rows.h"
 #include "simt.h"
 
@@ -62,6 +63,18 @@ __device__ __forceinline__ void copy_tile(const Rows& rows, int inputs, int64_t 
     if (i + kThreads <= kChunks || chunk < kChunks) copy_async<16>(x + 4 * chunk, from_x + 4 * chunk);
   }
   if (thread < kTile / 4) copy_async<16>(y + 4 * thread, from_y + 4 * thread);
+}
+
+// The same for the tile-th tile of a block of the task's rows, committed; nothing is copied past the end of either.
+template <int kInputs, int kTile, int kThreads>
+__device__ __forceinline__ void copy_block_tile(const FusedGradient& task, int64_t block, int tile, float* x, float* y) {
+  if (block < task.end) {
+    const int64_t left = task.blocks.size(block) - int64_t{tile} * kTile;
+    const int count = left < kTile ? static_cast<int>(left) : kTile;
+    const int64_t first = task.blocks.first(block) + int64_t{tile} * kTile;
+    if (count > 0) copy_tile<kInputs, kTile, kThreads>(task.rows, task.inputs, first, count, x, y);
+  }
+  commit_copies();
 }
 
 }  // namespace rs::gpu
