@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What a user of the module can see. */
 class ModuleTest {
@@ -43,6 +44,24 @@ class ModuleTest {
     for (String signature : signatures) {
       assertFalse(INTERNAL.stream().anyMatch(signature::contains), signature);
     }
+  }
+
+  /** The engines' libraries lie in jars of their own, which are modules of their own there. */
+  @Test
+  void theEnginesAreFoundOnTheModulePath(@TempDir Path folder) throws Exception {
+    String jars =
+        Stream.of(System.getProperty("java.class.path").split(":"))
+            .filter(entry -> entry.matches(".*/(ringstep-native|javacpp|fastcsv|gson|picocli|progressbar|jline)[^/]*\\.jar"))
+            .collect(Collectors.joining(":"));
+    String onClassPath = new ChildJvm(folder).run("io.ringstep.cli.Main", "info");
+
+    String onModulePath =
+        new ChildJvm(folder)
+            .options("-p", classes() + ":" + jars, "--add-modules", "info.picocli,me.tongfei.progressbar")
+            .run("-m", "io.ringstep/io.ringstep.cli.Main", "info");
+
+    assertTrue(onModulePath.contains("cpu          available"), onModulePath);
+    assertEquals(onClassPath, onModulePath);
   }
 
   private static List<Class<?>> publicClasses() throws Exception {

@@ -4,6 +4,7 @@ import io.ringstep.CudaException;
 import io.ringstep.RingstepException;
 import io.ringstep.engine.Cuda;
 import io.ringstep.engine.Engine;
+import java.io.IOException;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.BytePointer;
@@ -103,7 +104,7 @@ public final class CudaLibrary {
       String reason;
       try {
         reason = load();
-      } catch (LinkageError | RuntimeException e) {
+      } catch (LinkageError | RuntimeException | IOException e) {
         failure = e;
         reason = "the CUDA engine cannot be loaded: " + Native.reasons(e);
       }
@@ -111,10 +112,11 @@ public final class CudaLibrary {
       REASON = reason;
     }
 
-    private static String load() {
+    private static String load() throws IOException {
       Native.require();
       String library = Loader.Detector.getPlatform() + "/libjniringstepcuda.so";
-      if (Engine.class.getResource(library) == null) {
+      // Class.getResource would look in the engine's own module alone, and the CUDA jar is another.
+      if (Loader.findResources(Engine.class, library).length == 0) {
         return "this build has no CUDA engine (it was made without nvcc)";
       }
       if (Engine.rs_cuda_driver_present() == 0) {
