@@ -16,6 +16,8 @@ ALL = 1 << 20
 # The frameworks on the JVM; what is written by hand for this one network is none.
 FRAMEWORKS = ("javacpp-pytorch", "djl", "dl4j")
 CLIFF = 1.5
+CARRIED = {"ringstep": "Ringstep, with everything for the CPU", "ringstep-cuda": "the same with the CUDA engine",
+           "ringstep-all": "the same with the command line and NCCL's finder"}
 # What a step on the CPU allocates on the heap: nothing. JMH's own few bytes an iteration are shared out over the steps.
 NO_ALLOCATION = ("SeedLoop.stepArrays", "SeedLoop.stepBuffers", "Forward.oneBuffer")
 MOST_BYTES = 0.5
@@ -246,7 +248,7 @@ def goals(run):
     yield from at_most(start and start.median / 1e9, 0.25, "A process that trains one step", " s")
     yield from times_faster(run.peer("djl", "start-up"), start, 2.5, "A process that trains one step, beside DJL's")
     carried = {entry["system"]: entry["bytes"] / 1e6 for entry in run.raw.get("carry", [])}
-    yield from at_most(carried.get("ringstep"), 5, "Jars to carry", " MB")
+    yield from at_most(carried.get("ringstep"), 5, "Jars to carry, for the CPU", " MB")
     steepest = max((c[3] for c in curves_and_cliffs(run)[1]), default=None)
     if run.benchmark("Scaling.batch"):
         yield (f"No cliff over {CLIFF}× between neighbours as cost grows",
@@ -347,8 +349,8 @@ def page(run, source):
     carried = raw.get("carry", [])
     if carried:
         lines += ["## What a user carries", "", "| | MB of jars |", "|---|---|"]
-        lines += [f"| {run.names.get(entry['system'], 'Ringstep')} | {entry['bytes'] / 1e6:.1f} |" for entry in carried]
-        lines += ["", "Ringstep's include its command line, and what that needs.", ""]
+        names = {**CARRIED, **run.names}
+        lines += [f"| {names[entry['system']]} | {entry['bytes'] / 1e6:.1f} |" for entry in carried] + [""]
     lines += ["## Bytes on the heap for one step", "", "| | bytes | |", "|---|---|---|"]
     lines += [f"| {name} | {value:.3f} | {'none' if met else '**allocates**'} |" for name, value, met in allocations(run)]
     lines += ["", f"Under {MOST_BYTES} is none: JMH's own few bytes an iteration, shared out over the steps.", "",

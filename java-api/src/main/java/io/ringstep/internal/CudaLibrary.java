@@ -117,7 +117,7 @@ public final class CudaLibrary {
       String library = Loader.Detector.getPlatform() + "/libjniringstepcuda.so";
       // Class.getResource would look in the engine's own module alone, and the CUDA jar is another.
       if (Loader.findResources(Engine.class, library).length == 0) {
-        return "this build has no CUDA engine (it was made without nvcc)";
+        return "no CUDA engine (the jar ringstep-native with the classifier cuda is missing, or was built without nvcc)";
       }
       if (Engine.rs_cuda_driver_present() == 0) {
         return "no CUDA driver (libcuda.so.1 is not installed)";
