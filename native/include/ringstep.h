@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Compare with rs_abi_version() before any other call: they differ when header and library do. */
-#define RS_ABI_VERSION 4
+#define RS_ABI_VERSION 5
 
 typedef enum rs_status {
   RS_OK = 0,
@@ -123,6 +123,10 @@ typedef struct rs_trainer_options {
    * prediction and rs_trainer_gradient drop nothing. */
   double dropout;
   uint64_t dropout_seed;
+  /* 1: batches of 8 rows and more go through the one linear map that a network without activations amounts to, which is
+   * many times less work than its layers one after the other. The same network and gradient in real numbers; floats are
+   * rounded in other places. CPU, RS_IDENTITY, no dropout. */
+  int32_t collapse;
 } rs_trainer_options;
 
 typedef enum rs_schedule_kind {

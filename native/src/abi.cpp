@@ -128,6 +128,7 @@ rs_status check_engine(const rs_trainer_options& options) {
   if (const char* what = settings_of(options).beyond_plain()) {
     return fail(RS_INVALID_ARGUMENT, "the CUDA engine does not have %s; use device cpu", what);
   }
+  if (options.collapse) return fail(RS_INVALID_ARGUMENT, "the CUDA engine collapses no networks; use device cpu");
   if (!cuda_backend) return fail(RS_CUDA, "trainer: the CUDA engine is not loaded");
   return RS_OK;
 }
@@ -170,6 +171,9 @@ rs_status check_settings(const rs_trainer_options& o) {
   if (!is_fraction(o.dropout) || !std::isfinite(static_cast<float>(1 / (1 - o.dropout)))) {
     return fail(RS_INVALID_ARGUMENT, "dropout %g must be in [0, 1)", o.dropout);
   }
+  if (o.collapse && (o.activation != RS_IDENTITY || o.dropout > 0)) {
+    return fail(RS_INVALID_ARGUMENT, "a network with an activation or dropout does not collapse to a linear map");
+  }
   return RS_OK;
 }
 
@@ -181,6 +185,7 @@ rs::Settings settings_of(const rs_trainer_options& o) {
   s.clip_value = o.shaping.clip_value;
   s.dropout = o.dropout;
   s.dropout_seed = o.dropout_seed;
+  s.collapse = o.collapse != 0;
   return s;
 }
 

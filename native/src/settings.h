@@ -24,6 +24,7 @@ struct Settings {
   double clip_value = 0;  // 0: none
   double dropout = 0;     // the probability
   uint64_t dropout_seed = 0;
+  bool collapse = false;
 
   bool shapes_gradient() const { return l1 > 0 || clip_norm > 0 || clip_value > 0; }
 

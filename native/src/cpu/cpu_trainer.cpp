@@ -25,6 +25,10 @@ constexpr int64_t kPassShare = 1 << 18;
 // Ranks that need nothing of each other meet after so much work, in rows x parameters: some milliseconds.
 constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
+std::unique_ptr<Collapsed> collapse(const Network& network, const Settings& settings) {
+  return settings.collapse && network.layers.size() > 1 ? std::make_unique<Collapsed>(network) : nullptr;
+}
+
 bool at_limit(const rs_fit& fit) { return fit.step_limit > 0 && fit.steps >= fit.step_limit; }
 
 }  // namespace
@@ -33,8 +37,11 @@ Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& 
     : rs_trainer(std::move(network), settings),
       kernels_(kernels()),
       small_(kernels_.small_network(view())),
+      collapsed_(collapse(network_, settings)),
       threads_(threads > 0 ? threads : processor_count()),
       length_(gradient_length(network_.parameter_count)),
+      batch_parameters_(batch_view().parameter_count),
+      batch_length_(gradient_length(batch_parameters_)),
       optimizer_(optimizer, length_),
       parameters_(view(), small_),
       unit_weights_(static_cast<size_t>(network_.outputs()), 1.0f),
@@ -43,6 +50,22 @@ Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& 
 NetworkView Trainer::view() const {
   return {network_.layers.data(), static_cast<int32_t>(network_.layers.size()), network_.activation,
           network_.parameter_count, network_.widest, settings_.dropout > 0};
+}
+
+// Of the network that batches go through.
+NetworkView Trainer::batch_view() const {
+  if (!collapsed_) return view();
+  const Network& map = collapsed_->map();
+  return {map.layers.data(), 1, RS_IDENTITY, map.parameter_count, map.widest};
+}
+
+// The same pass through the network that batches go through.
+Pass Trainer::batch_pass(const Pass& p) {
+  if (!collapsed_) return p;
+  Pass folded = p;
+  folded.network = batch_view();
+  folded.parameters = collapsed_->fold(p.parameters);
+  return folded;
 }
 
 Pass Trainer::pass(const float* loss_weights, const float* sample_weights) const {
@@ -117,20 +140,21 @@ bool Trainer::takes_small_steps(int64_t rows) const {
 }
 
 const char* Trainer::path(int64_t batch) const {
-  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : "batch";
+  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : collapsed_ ? "collapsed" : "batch";
 }
 
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
-  scratch_.gradient.reserve(length_);
-  scratch_.workspaces[0].reserve(kernels_.workspace_length(view()));
+  const int64_t workspace = std::max(kernels_.workspace_length(view()), kernels_.workspace_length(batch_view()));
+  scratch_.gradient.reserve(std::max(length_, batch_length_));
+  scratch_.workspaces[0].reserve(workspace);
   if (rows < kRowPathBatch) return;
-  const Blocks blocks(rows, network_.parameter_count);
+  const Blocks blocks(rows, batch_parameters_);
   if (blocks.count == 1) return;
-  scratch_.block_gradients.reserve(blocks.count * length_);
+  scratch_.block_gradients.reserve(blocks.count * batch_length_);
   const size_t workers = static_cast<size_t>(std::min<int64_t>(threads_, blocks.count));
   if (scratch_.workspaces.size() < workers) scratch_.workspaces.resize(workers);
-  for (AlignedBuffer& own : scratch_.workspaces) own.reserve(kernels_.workspace_length(view()));
+  for (AlignedBuffer& own : scratch_.workspaces) own.reserve(workspace);
 }
 
 // Of the next step, whose batch begins at `first`.
@@ -143,13 +167,20 @@ Dropout Trainer::next_dropout(int64_t first) const {
 
 // scratch_.gradient = the sum over the rows, then the sums of the loss and of the samples' weights.
 void Trainer::sum_gradient(const Pass& p, const Rows& rows, int64_t count) {
-  const Blocks blocks(count, network_.parameter_count);
-  if (ranks_ && count >= kRowPathBatch && blocks.count > 1) return add_ranks(p, rows, blocks);
-  work_alone_ += count * network_.parameter_count;
   if (count < kRowPathBatch) {
+    work_alone_ += count * network_.parameter_count;
     kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
+  sum_batch(batch_pass(p), rows, count);
+  if (collapsed_) collapsed_->expand(p.parameters, scratch_.gradient.get());
+}
+
+// The same through the network that batches go through, by its parameters.
+void Trainer::sum_batch(const Pass& p, const Rows& rows, int64_t count) {
+  const Blocks blocks(count, batch_parameters_);
+  if (ranks_ && blocks.count > 1) return add_ranks(p, rows, blocks);
+  work_alone_ += count * batch_parameters_;
   if (blocks.count == 1) {
     kernels_.block_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
@@ -160,7 +191,7 @@ void Trainer::sum_gradient(const Pass& p, const Rows& rows, int64_t count) {
 
 // Blocks that are worth a task of their own.
 int64_t Trainer::blocks_a_task(const Blocks& blocks) const {
-  return std::max<int64_t>(1, kPassShare / (blocks.rows * network_.parameter_count));
+  return std::max<int64_t>(1, kPassShare / (blocks.rows * batch_parameters_));
 }
 
 // The gradients of blocks [begin, end), the first of them first in scratch_.block_gradients.
@@ -170,7 +201,7 @@ void Trainer::block_gradients(const Pass& p, const Rows& rows, const Blocks& blo
     const int64_t first = begin + task * share, last = std::min(end, first + share);
     for (int64_t block = first; block < last; ++block) {
       const Rows own = {rows.x, rows.y, rows.first + blocks.first(block), rows.shuffle};
-      float* gradient = scratch_.block_gradients.get() + (block - begin) * length_;
+      float* gradient = scratch_.block_gradients.get() + (block - begin) * batch_length_;
       kernels_.block_gradient(p, own, blocks.size(block), workspace(worker), gradient);
     }
   });
@@ -178,9 +209,9 @@ void Trainer::block_gradients(const Pass& p, const Rows& rows, const Blocks& blo
 
 void Trainer::add_blocks(const Blocks& blocks) {
   const int64_t share = std::max<int64_t>(16, kUpdateShare / blocks.count / 16 * 16);
-  ThreadPool::instance().run((length_ + share - 1) / share, threads_, [&](int64_t i, int) {
-    kernels_.add_blocks(scratch_.block_gradients.get(), length_, blocks.count, i * share,
-                        std::min(length_, (i + 1) * share), scratch_.gradient.get());
+  ThreadPool::instance().run((batch_length_ + share - 1) / share, threads_, [&](int64_t i, int) {
+    kernels_.add_blocks(scratch_.block_gradients.get(), batch_length_, blocks.count, i * share,
+                        std::min(batch_length_, (i + 1) * share), scratch_.gradient.get());
   });
 }
 
@@ -190,7 +221,7 @@ void Trainer::set_communicator(collective::Communicator* communicator, collectiv
   ranks_.reset();
   work_alone_ = 0;
   if (communicator && communicator->size() > 1) {
-    ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, network_.parameter_count + 2);
+    ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, batch_parameters_ + 2);
   }
 }
 
@@ -201,7 +232,7 @@ void Trainer::add_ranks(const Pass& p, const Rows& rows, const Blocks& blocks) {
   if (end > begin) block_gradients(p, rows, blocks, begin, end);
   const int64_t first_row = std::min(blocks.batch, blocks.first(begin)), end_row = std::min(blocks.batch, blocks.first(end));
   collective::GradientSum::Tally tally = {end_row - first_row, wants_stop()};
-  ranks_->run(scratch_.block_gradients.get(), length_, end - begin, tally, scratch_.gradient.get());
+  ranks_->run(scratch_.block_gradients.get(), batch_length_, end - begin, tally, scratch_.gradient.get());
   if (tally.rows != blocks.batch) {
     throw collective::Failure(collective::Failure::kMismatch, collective::Failure::kNoRank,
                               "the ranks trained on " + std::to_string(tally.rows) + " rows of a batch of " +
@@ -464,11 +495,12 @@ double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   if (data.rows < kRowPathBatch) {
     return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), weight);
   }
-  const Blocks blocks(data.rows, network_.parameter_count);
+  const Pass through = batch_pass(p);
+  const Blocks blocks(data.rows, batch_parameters_);
   std::vector<double> sums(static_cast<size_t>(blocks.count));
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
     const Rows own = {data.x.get(), data.y.get(), blocks.first(block), nullptr};
-    sums[static_cast<size_t>(block)] = kernels_.block_loss(p, own, blocks.size(block), workspace(worker));
+    sums[static_cast<size_t>(block)] = kernels_.block_loss(through, own, blocks.size(block), workspace(worker));
   });
   return mean(std::accumulate(sums.begin(), sums.end(), 0.0), weight);
 }
@@ -482,10 +514,11 @@ void Trainer::predict(const float* x, int64_t rows, float* y) {
     kernels_.row_predict(p, {x, nullptr, 0, nullptr}, rows, workspace(0), y);
     return;
   }
-  const Blocks blocks(rows, network_.parameter_count);
+  const Pass through = batch_pass(p);
+  const Blocks blocks(rows, batch_parameters_);
   ThreadPool::instance().run(blocks.count, threads_, [&](int64_t block, int worker) {
     const Rows own = {x, nullptr, blocks.first(block), nullptr};
-    kernels_.block_predict(p, own, blocks.size(block), workspace(worker), y + blocks.first(block) * network_.outputs());
+    kernels_.block_predict(through, own, blocks.size(block), workspace(worker), y + blocks.first(block) * network_.outputs());
   });
 }
 

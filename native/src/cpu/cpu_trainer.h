@@ -7,6 +7,7 @@
 #include "aligned_buffer.h"
 #include "blocks.h"
 #include "collective/gradient_sum.h"
+#include "cpu/collapsed.h"
 #include "cpu/kernels.h"
 #include "dataset.h"
 #include "network.h"
@@ -72,7 +73,9 @@ class Trainer final : public rs_trainer {
 
  private:
   NetworkView view() const;
+  NetworkView batch_view() const;
   Pass pass(const float* loss_weights, const float* sample_weights) const;
+  Pass batch_pass(const Pass& p);
   std::vector<float> loss_weights(const float* target_scale) const;
   double mean(double sum, double weight) const;
   double weight_of(int64_t rows, const float* sample_weights) const;
@@ -80,6 +83,7 @@ class Trainer final : public rs_trainer {
   void prepare(int64_t rows);
   Dropout next_dropout(int64_t first) const;
   void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
+  void sum_batch(const Pass& p, const Rows& rows, int64_t count);
   int64_t blocks_a_task(const Blocks& blocks) const;
   void block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end);
   void add_blocks(const Blocks& blocks);
@@ -102,8 +106,10 @@ class Trainer final : public rs_trainer {
 
   const Kernels& kernels_;
   const SmallNetwork* small_;  // null where there is none for this shape
+  const std::unique_ptr<Collapsed> collapsed_;  // null where batches go through all layers
   int threads_;
   const int64_t length_;  // of a gradient vector
+  const int64_t batch_parameters_, batch_length_;  // of what batches go through
   Optimizer optimizer_;
   Parameters parameters_;
   Scratch scratch_;

@@ -88,6 +88,7 @@ public final class Trainer implements AutoCloseable {
       options.loss().kind(builder.loss.kind().ordinal()).huber_delta(builder.loss.delta());
       options.shaping().l1(builder.l1).clip_norm(builder.clipNorm).clip_value(builder.clipValue);
       options.dropout(builder.dropout).dropout_seed(builder.dropoutSeed);
+      options.collapse(builder.collapsed ? 1 : 0);
       Native.check(Engine.rs_trainer_create(options, created));
     } finally {
       Pointer.free(memory);
@@ -513,6 +514,7 @@ public final class Trainer implements AutoCloseable {
     private double clipValue;
     private double dropout;
     private long dropoutSeed;
+    private boolean collapsed;
 
     private Builder(Network network, Model model) {
       this.network = network;
@@ -644,6 +646,21 @@ public final class Trainer implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Whether batches of 8 rows and more go through the one linear map that a network without activations amounts to,
+     * from its inputs to its outputs, which is many times less work than its layers one after the other. The gradients of
+     * all layers follow from the map's. It is the same training in real numbers, but not the computation that was
+     * written down: floats are rounded in other places, and a speed measured with it compares with nothing that runs the
+     * layers. A narrow layer between wide ends makes it slower. Predictions and evaluations take the map too. Default:
+     * false.
+     *
+     * @throws IllegalArgumentException from {@link #build} if the network has an activation, with dropout, or on a GPU
+     */
+    public Builder collapsed(boolean collapsed) {
+      this.collapsed = collapsed;
+      return this;
+    }
+
     /** What decides the bits beside the network, the optimizer and the fit, by name. */
     private Map<String, String> settings(Device device) {
       Map<String, String> settings = new LinkedHashMap<>();
@@ -657,6 +674,9 @@ public final class Trainer implements AutoCloseable {
       boolean inFloats = communicator != null && reduction == Communicator.Reduction.FLOAT;
       settings.put("sums", inFloats ? "in floats over " + communicator.worldSize() + " ranks" : "exact");
       settings.put("dropout", dropout > 0 ? dropout + " of seed " + dropoutSeed : "none");
+      if (collapsed) {
+        settings.put("layers", "collapsed");
+      }
       return settings;
     }
 
@@ -685,6 +705,9 @@ public final class Trainer implements AutoCloseable {
       if (dropout > 0) {
         return "dropout";
       }
+      if (collapsed) {
+        return "a collapsed network";
+      }
       if (weighted) {
         return "sample weights";
       }
@@ -703,6 +726,9 @@ public final class Trainer implements AutoCloseable {
     }
 
     private Placement place() {
+      if (collapsed && (network.activation() != Activation.IDENTITY || dropout > 0)) {
+        throw new IllegalArgumentException("a network with an activation or dropout does not collapse to a linear map");
+      }
       CostModel.Work work =
           fit == null
               ? CostModel.Work.of(network, optimizer)

@@ -104,6 +104,10 @@ class RanksTest {
     return Trainer.builder(NETWORK).optimizer(new Adam(0.01)).seed(3);
   }
 
+  private static Trainer.Builder collapsed() {
+    return Trainer.builder(Network.of(10, 20, 1)).optimizer(new Sgd(0.01)).seed(3).collapsed(true);
+  }
+
   private static float[] alone(Fit fit) {
     try (Dataset data = data(ROWS);
         Trainer trainer = trainer().build()) {
@@ -127,6 +131,30 @@ class RanksTest {
                   Trainer trainer = trainer().communicator(ranks).build()) {
                 FitResult result = trainer.fit(data, FIT);
                 assertEquals(15, result.steps());
+                return trainer.parameters();
+              }
+            });
+    for (Outcome<float[]> outcome : outcomes) {
+      assertNull(outcome.failure);
+      assertArrayEquals(expected, outcome.value);
+    }
+  }
+
+  @Test
+  void aCollapsedNetworkHasTheBitsOfOneDevice() throws Exception {
+    float[] expected;
+    try (Dataset data = data(ROWS);
+        Trainer trainer = collapsed().build()) {
+      trainer.fit(data, FIT);
+      expected = trainer.parameters();
+    }
+    List<Outcome<float[]>> outcomes =
+        run(
+            How.IN_PROCESS, 3,
+            ranks -> {
+              try (Dataset data = data(ROWS);
+                  Trainer trainer = collapsed().communicator(ranks).build()) {
+                trainer.fit(data, FIT);
                 return trainer.parameters();
               }
             });

@@ -110,6 +110,9 @@ final class TrainCommand implements Action {
           "--group-by goes with none of --checkpoint, --plot and --report");
       Checks.require(output.save.size() <= 1, "--save of --group-by names one file, which holds all models");
     }
+    Checks.require(
+        !loop.collapse || models() == 1 && data.groupBy == null,
+        "--collapse is for one model; it goes with none of --models, --folds and --group-by");
     Checks.require(data.file != null || loss.weights == null, "--weights goes with --data; give both");
   }
 
