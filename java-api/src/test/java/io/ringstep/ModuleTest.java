@@ -61,7 +61,12 @@ class ModuleTest {
             .run("-m", "io.ringstep/io.ringstep.cli.Main", "info");
 
     assertTrue(onModulePath.contains("cpu          available"), onModulePath);
-    assertEquals(onClassPath, onModulePath);
+    assertEquals(withoutVersion(onClassPath), withoutVersion(onModulePath));
+  }
+
+  /** Without its first line: classes that are not in a jar know no version. */
+  private static List<String> withoutVersion(String info) {
+    return info.lines().skip(1).toList();
   }
 
   private static List<Class<?>> publicClasses() throws Exception {

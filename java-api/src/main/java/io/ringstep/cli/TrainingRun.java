@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Activation;
 import io.ringstep.Checkpoint;
 import io.ringstep.CollectiveException;
 import io.ringstep.InvalidDataException;
@@ -48,6 +49,9 @@ final class TrainingRun {
     List<String> classNames = models.isEmpty() ? List.of() : models.get(0).classNames();
     try (TrainingData data = TrainingData.read(options, loss, targets, classNames)) {
       StartingPoint start = StartingPoint.of(options.network, models, loss, data);
+      Checks.require(
+          !options.loop.collapse || start.network().activation() == Activation.IDENTITY && options.loss.dropout == 0,
+          "--collapse needs a network without activations and dropout; leave it out, or those");
       data.prepare(options, start.standardizer());
       return train(data, start);
     }

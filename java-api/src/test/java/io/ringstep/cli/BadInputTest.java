@@ -143,7 +143,7 @@ class BadInputTest {
         "--optimizer lion    | .*--optimizer.*'lion' is none of sgd, adam, adamw; .+",
         "--device cuda:1000  | device cuda:1000: .+",
         "--device cpu --tf32 | --tf32 is for a GPU's tensor cores; use it with --device cuda",
-        "--collapse --activation tanh | a network with an activation or dropout does not collapse to a linear map",
+        "--collapse --activation tanh | --collapse needs a network without activations and dropout; leave it out, or those",
         "--collapse --models 2 | --collapse is for one model; it goes with none of --models, --folds and --group-by",
         "--device tpu        | .*--device.*no device 'tpu'; use auto, cpu, cuda, cuda:N or cuda:0,1; .+",
         "--nesterov          | --nesterov needs a momentum; .+",
