@@ -24,12 +24,13 @@ struct Blocks {
   int64_t size(int64_t block) const { return std::min(rows, batch - first(block)); }
 
  private:
-  // Blocks are large enough to pay for adding up their gradients, small enough to share out among threads
-  // and ranks, and few enough for all their gradients to be kept (64 MB, or 8 of them).
+  // Blocks are large enough to pay for adding up their gradients, which takes a small network as long as some 50 rows;
+  // small enough to share out among threads and ranks, for whom less than a microsecond or two would not pay anyway;
+  // and few enough for all their gradients to be kept (64 MB, or 8 of them).
   static int64_t block_rows(int64_t batch, int64_t parameter_count) {
     const bool small = parameter_count < 2048;
     const int64_t most_blocks = std::clamp<int64_t>((int64_t{1} << 24) / parameter_count, 8, 256);
-    const int64_t shared = std::clamp<int64_t>(power_of_two(batch, 8), 64, small ? 1024 : 512);
+    const int64_t shared = std::clamp<int64_t>(power_of_two(batch, 8), small ? 256 : 64, small ? 1024 : 512);
     return std::max(shared, power_of_two(batch, most_blocks));
   }
 

@@ -5,6 +5,7 @@
 #include "cpu/isa/load_rows.h"
 #include "cpu/isa/loss.h"
 #include "cpu/isa/matmul.h"
+#include "cpu/isa/one_hidden_layer.h"
 
 namespace rs::cpu::RS_ISA {
 
@@ -59,14 +60,22 @@ struct BatchPath {
   // A tile's rows, up to a multiple of 16.
   static int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
 
+  enum Hidden { kKeepHidden, kDropHidden };  // whether the activations of hidden units are needed once they have served
+
   // Loads x and runs all layers; returns the outputs' activations. `first` is the tile's first row in `rows`.
   static float* forward_tile(
-      const Pass& pass, const Rows& rows, int64_t first, const int64_t* index, int count, Ahead& ahead,
+      const Pass& pass, const Rows& rows, int64_t first, const int64_t* index, int count, Hidden keep, Ahead& ahead,
       BatchWorkspace& w) {
     const NetworkView& n = pass.network;
     float* a = w.activations;
     int64_t group = 0;  // of the layer's first units, for dropout
     load_columns(rows.x, n.layers[0].in, index, !rows.shuffle, count, w.stride, a);
+    if (is_one_hidden_layer(pass)) {
+      float* h = a + n.layers[0].in * w.stride;
+      float* out = h + static_cast<int64_t>(n.layers[0].out) * w.stride;
+      forward_one_hidden_layer<A>(pass, a, w.stride, padded(count), ahead, keep == kKeepHidden ? h : nullptr, out);
+      return out;
+    }
     for (int l = 0; l < n.count; ++l) {
       const Layer& layer = n.layers[l];
       float* h = a + static_cast<int64_t>(layer.in) * w.stride;
@@ -138,7 +147,7 @@ struct BatchPath {
   // From the last layer, whose dz are there, to the first. Each layer's dz take the place of its
   // activations once those have served.
   template <typename Sums>
-  static void backward_tile(const Pass& pass, float* dz, int count, Ahead& ahead, const BatchWorkspace& w, const Sums& sums) {
+  static void backward_layers(const Pass& pass, float* dz, int count, Ahead& ahead, const BatchWorkspace& w, const Sums& sums) {
     const NetworkView& n = pass.network;
     for (int l = n.count - 1; l >= 0; --l) {
       const Layer& layer = n.layers[l];
@@ -153,6 +162,24 @@ struct BatchPath {
     }
   }
 
+  static void backward_tile(const Pass& pass, float* dz, int count, Ahead& ahead, const BatchWorkspace& w, Totals sums) {
+    backward_layers(pass, dz, count, ahead, w, sums);
+  }
+
+  static void backward_tile(const Pass& pass, float* dz, int count, Ahead& ahead, const BatchWorkspace& w, Lanes sums) {
+    if constexpr (kParts == 1) {
+      if (is_one_hidden_layer(pass)) {
+        const int in = pass.network.layers[0].in;
+        with_size<kMostInputs>(in, [&](auto inputs) {
+          backward_one_hidden_layer<A, decltype(inputs)::value>(
+              pass, dz, w.activations, w.activations + in * w.stride, w.stride, padded(count), ahead, sums);
+        });
+        return;
+      }
+    }
+    backward_layers(pass, dz, count, ahead, w, sums);
+  }
+
   // f(first, size, index, ahead) for each tile of the block; `ahead` brings the rows of the next one, `share` at a time.
   template <typename F>
   static void for_tiles(const Pass& pass, const Rows& rows, int64_t count, int share, F f) {
@@ -164,7 +191,7 @@ struct BatchPath {
       const int64_t next = first + kTileRows;
       const int next_size = next < count ? size_at(next) : 0;
       if (next_size > 0) find_rows(rows, next, next_size, index[current ^ 1]);
-      Ahead ahead = {rows.x, pass.network.layers[0].in, index[current ^ 1], next_size, share, 0};
+      Ahead ahead = {rows.x, pass.network.layers[0].in, index[current ^ 1], next_size, share, !rows.shuffle, 0};
       f(first, size_at(first), index[current], ahead);
       ahead.rest();
     }
@@ -207,7 +234,7 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     clear_sums(width, w);
     for_tiles(pass, rows, count, kTrainShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
-      float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
+      float* outputs = forward_tile(pass, rows, first, index, size, kKeepHidden, ahead, w);
       losses(pass, rows, index, outputs, width, size, w);
       backward_tile(pass, outputs, size, ahead, w, sums_of(first == 0));
     });
@@ -236,7 +263,7 @@ struct BatchPath {
     BatchWorkspace w(pass.network, workspace);
     clear_sums(width, w);
     for_tiles(pass, rows, count, kForwardShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
-      float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
+      float* outputs = forward_tile(pass, rows, first, index, size, kDropHidden, ahead, w);
       losses(pass, rows, index, outputs, width, size, w);
     });
     return weighted_loss(pass, width, w);
@@ -252,7 +279,7 @@ struct BatchPath {
     const int width = pass.network.layers[pass.network.count - 1].out;
     BatchWorkspace w(pass.network, workspace);
     for_tiles(pass, rows, count, kForwardShare, [&](int64_t first, int size, const int64_t* index, Ahead& ahead) {
-      const float* outputs = forward_tile(pass, rows, first, index, size, ahead, w);
+      const float* outputs = forward_tile(pass, rows, first, index, size, kDropHidden, ahead, w);
       if (width == 1) return write_column(outputs, size, y + first);
       for (int s = 0; s < size; ++s) {
         for (int o = 0; o < width; ++o) y[(first + s) * width + o] = outputs[o * w.stride + s];

@@ -102,6 +102,19 @@ RS_INLINE void store_first(float* p, int n, const f16& v) {
 #endif
 }
 
+// The same values, in registers: without this the compiler may load them once more for each use, and an operand in memory
+// slows a multiply-add down.
+RS_INLINE f16 in_registers(f16 v) {
+  for (int k = 0; k < kParts; ++k) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v.part[k]));
+#else
+    __asm__("" : "+x"(v.part[k]));
+#endif
+  }
+  return v;
+}
+
 // ---- arithmetic ----
 
 RS_INLINE vec fma_part(vec a, vec b, vec c) {
@@ -171,11 +184,14 @@ RS_INLINE float sum(const f16& v) {
 // partial sums of several k, so that it takes a sixth of the instructions.
 RS_INLINE void sum_each(const float* values, float* sums) {
 #if defined(__AVX512F__)
-  __m512 a[16];
-  for (int k = 0; k < 16; ++k) a[k] = (__m512)load_part(values + k * kLanes);
-  // Of two vectors: the first halves' lanes, plus those of the second halves; and so on with quarters and pairs.
+  __m512 a[8];
+  // Of two vectors: the first halves' lanes, plus those of the second halves; and so on with quarters and pairs. Halves
+  // are put together as they are loaded, since shuffles are what there is least of.
   for (int k = 0; k < 8; ++k) {
-    a[k] = _mm512_shuffle_f32x4(a[2 * k], a[2 * k + 1], 0x44) + _mm512_shuffle_f32x4(a[2 * k], a[2 * k + 1], 0xEE);
+    const float *one = values + 2 * k * kLanes, *two = one + kLanes;
+    const __m512 outer = _mm512_mask_loadu_ps(_mm512_loadu_ps(one), 0xFF00, two);
+    const __m512 inner = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(one + 8)), _mm256_loadu_ps(two), 1);
+    a[k] = outer + inner;
   }
   for (int k = 0; k < 4; ++k) {
     a[k] = _mm512_shuffle_f32x4(a[2 * k], a[2 * k + 1], 0x88) + _mm512_shuffle_f32x4(a[2 * k], a[2 * k + 1], 0xDD);
