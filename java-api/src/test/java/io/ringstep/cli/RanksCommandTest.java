@@ -91,6 +91,9 @@ class RanksCommandTest {
     assertArrayEquals(expected, Model.load(saved).parameters());
     assertTrue(launch.out().matches("\\{\"steps\":150,.*}\n"), launch.out());
     assertEquals(processes > 1, launch.out().contains("\"ranks\":" + processes), launch.out());
+    // What this host has is shared out, and none goes without.
+    int each = Math.max(1, Runtime.getRuntime().availableProcessors() / processes);
+    assertTrue(launch.err().contains(", " + each + (each == 1 ? " processor)" : " processors)")), launch.err());
   }
 
   @ParameterizedTest
