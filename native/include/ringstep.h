@@ -298,7 +298,8 @@ RS_API rs_status rs_trainer_gradient(rs_trainer* trainer, const float* x, const 
  * was not finite: `fit->steps` steps are applied. */
 RS_API rs_status rs_trainer_fit(rs_trainer* trainer, const rs_dataset* dataset, rs_fit* fit);
 
-/* Mean loss over all rows; no update. `target_scale` as in rs_fit. */
+/* Mean loss over all rows; no update. `target_scale` as in rs_fit. On CUDA a dataset with sample weights is
+ * RS_INVALID_ARGUMENT, as it is for rs_trainer_fit. */
 RS_API rs_status rs_trainer_evaluate(rs_trainer* trainer, const rs_dataset* dataset,
                                      const float* target_scale, double* loss);
 

@@ -3,11 +3,13 @@
 // rank adds its share of the piece for all.
 #include "collective/local.h"
 
+#include <sched.h>
+
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
 #include <string>
 
+#include "collective/futex.h"
 #include "thread_pool.h"
 
 namespace rs::collective {
@@ -15,8 +17,11 @@ namespace {
 
 constexpr int64_t kSmallBytes = 16 << 10;
 constexpr int64_t kSlotBytes = 256 << 10;
-// About as long as a step of a small network takes.
-constexpr auto kSpin = std::chrono::microseconds(50);
+// Whoever waits looks for as long as a step of a small network takes, then sleeps. After the first moment, or at once
+// where ranks are more than processors, he gives way between looks: who he waits for may need his processor, be it
+// only because another program has the others.
+constexpr auto kSpin = std::chrono::microseconds(50), kUndisturbed = std::chrono::microseconds(2);
+// Whatever changes wakes sleepers; if ever that failed, they would see it after this.
 constexpr auto kNap = std::chrono::milliseconds(500);
 
 // What a rank brings to an operation.
@@ -41,18 +46,12 @@ struct Group {
   Slot& slot(int rank) { return slots[static_cast<size_t>(rank)]; }
   int size() const { return static_cast<int>(slots.size()); }
 
-  void wake_all() {
-    std::lock_guard<std::mutex> lock(mutex);
-    change.notify_all();
-  }
-
   std::vector<Slot> slots;
   std::vector<char> sum;  // of a large piece
   bool spins;
 
+  Futex change;  // of whatever a rank waits for
   std::mutex mutex;
-  std::condition_variable change;
-  std::atomic<int> sleepers{0};
   std::atomic<bool> failed{false};
   std::unique_ptr<Failure> failure;  // guarded by mutex
 };
@@ -79,10 +78,12 @@ class Local final : public Communicator {
   void wake(const Failure& failure) override { report(failure); }
 
   void report(const Failure& failure) override {
-    std::lock_guard<std::mutex> lock(group_->mutex);
-    if (!group_->failure) group_->failure = std::make_unique<Failure>(failure);
-    group_->failed.store(true, std::memory_order_release);
-    group_->change.notify_all();
+    {
+      std::lock_guard<std::mutex> lock(group_->mutex);
+      if (!group_->failure) group_->failure = std::make_unique<Failure>(failure);
+      group_->failed.store(true, std::memory_order_release);
+    }
+    group_->change.wake_all();
   }
 
  private:
@@ -142,9 +143,13 @@ class Local final : public Communicator {
     if (group_->failed.load(std::memory_order_acquire)) fail_as_group();
     const uint64_t barrier = group_->slot(rank()).arrived.load(std::memory_order_relaxed) + 1;
     group_->slot(rank()).arrived.store(barrier, std::memory_order_seq_cst);
-    if (group_->sleepers.load(std::memory_order_seq_cst) > 0) group_->wake_all();
     const auto over = [&] { return missing(barrier) == Failure::kNoRank || ended(barrier); };
-    if (!(group_->spins && spin_until(over))) sleep_until(over);
+    // Who comes last wakes the others. An earlier one would wake them for nothing, in turns that others wait for.
+    if (missing(barrier) == Failure::kNoRank) {
+      group_->change.wake_all();
+    } else if (!spin_until(over)) {
+      sleep_until(over);
+    }
     throw_if_aborted();
     const int late = missing(barrier);
     if (late == Failure::kNoRank) return;
@@ -177,34 +182,36 @@ class Local final : public Communicator {
   }
 
   template <typename Condition>
-  static bool spin_until(Condition over) {
-    const auto end = Clock::now() + kSpin;
-    do {
+  bool spin_until(Condition over) const {
+    const auto begin = Clock::now();
+    auto gives_way = begin;
+    if (group_->spins) gives_way += kUndisturbed;
+    for (auto now = begin; now < begin + kSpin; now = Clock::now()) {
+      if (now >= gives_way) sched_yield();
       for (int i = 0; i < 32; ++i) {
         if (over()) return true;
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
       }
-    } while (Clock::now() < end);
+    }
     return over();
   }
 
   template <typename Condition>
   void sleep_until(Condition over) {
     const auto end = Clock::now() + deadline();
-    std::unique_lock<std::mutex> lock(group_->mutex);
-    group_->sleepers.fetch_add(1, std::memory_order_seq_cst);
-    // By the system's clock, whose waits ThreadSanitizer knows, but not for long, since it may be set.
-    while (!over() && Clock::now() < end) {
-      group_->change.wait_until(lock, std::chrono::system_clock::now() + std::min<Clock::duration>(kNap, end - Clock::now()));
+    while (true) {
+      const uint32_t seen = group_->change.value();
+      const auto left = end - Clock::now();
+      if (over() || left <= left.zero()) return;
+      group_->change.sleep(seen, std::min<Clock::duration>(kNap, left));
     }
-    group_->sleepers.fetch_sub(1, std::memory_order_seq_cst);
   }
 
   void leave() {
     group_->slot(rank()).left.store(true, std::memory_order_release);
-    group_->wake_all();
+    group_->change.wake_all();
   }
 
   std::shared_ptr<Group> group_;

@@ -485,6 +485,14 @@ void Trainer::begin_fit(double epoch_loss_sum) {
         "starting a fit", device_.ordinal());
 }
 
+namespace {
+
+[[noreturn]] void refuse(const char* what) {
+  throw DeviceError(RS_INVALID_ARGUMENT, std::string("the CUDA engine does not have ") + what + "; use device cpu");
+}
+
+}  // namespace
+
 const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
   if (data.weights.get()) return "sample weights";
   if (fit.schedule.kind != RS_CONSTANT || fit.schedule.warmup_steps > 0) return "learning-rate schedules";
@@ -493,9 +501,7 @@ const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
 }
 
 rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
-  if (const char* what = beyond_plain(data, fit)) {
-    throw DeviceError(RS_INVALID_ARGUMENT, std::string("the CUDA engine does not have ") + what + "; use device cpu");
-  }
+  if (const char* what = beyond_plain(data, fit)) refuse(what);
   const DeviceScope scope(device_.ordinal());
   const int64_t batch = std::min(fit.batch, data.rows);
   fit.losses_count = 0;
@@ -581,6 +587,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
 // ---- forward only ----
 
 double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
+  if (data.weights.get()) refuse("sample weights");
   const DeviceScope scope(device_.ordinal());
   const DatasetRows& rows = DatasetRows::of(data, device_);
   const LossWeights weights = set_loss_weights(target_scale);

@@ -93,8 +93,27 @@ void says_its_path(const Work& work) {
 
 }  // namespace
 
+// A mean over rows that do not count alike would be wrong without a word.
+void sample_weights_are_refused() {
+  const Work& work = kWorks[0];
+  const Trainer trainer = work.trainer();
+  const Dataset data = work.data();
+  double loss = 0;
+  CHECK_OK(rs_trainer_evaluate(trainer.get(), data.get(), nullptr, &loss));
+  float* weights = nullptr;
+  CHECK_OK(rs_dataset_weights(data.get(), &weights));
+  for (int64_t i = 0; i < work.rows; ++i) weights[i] = 2;
+  rs_fit fit = work.fit(false);
+  for (const rs_status status :
+       {rs_trainer_evaluate(trainer.get(), data.get(), nullptr, &loss), rs_trainer_fit(trainer.get(), data.get(), &fit)}) {
+    CHECK(status == RS_INVALID_ARGUMENT && std::strstr(rs_last_error(), "does not have sample weights; use device cpu"), "%d: %s",
+          status, rs_last_error());
+  }
+}
+
 int main() {
   test::register_cuda();
+  sample_weights_are_refused();
   for (const Work& work : kWorks) {
     says_its_path(work);
     for (const bool shuffle : {false, true}) {

@@ -10,6 +10,9 @@ public final class Device {
   private static final Device AUTO = new Device(Engine.AUTO, ALL);
   private static final Device CPU = new Device(Engine.CPU, ALL);
 
+  /** A GPU, and it does not matter which: the first, or each rank's own. */
+  private static final Device ANY_GPU = new Device(Engine.CUDA, ALL, 0);
+
   /** What a device belongs to. */
   enum Engine {
     AUTO,
@@ -53,7 +56,7 @@ public final class Device {
     return new Device(Engine.CPU, threads);
   }
 
-  /** The first GPU. */
+  /** The first GPU, for a rank as for any other trainer. */
   public static Device cuda() {
     return cuda(0);
   }
@@ -92,7 +95,7 @@ public final class Device {
       return CPU;
     }
     if (lower.equals("cuda")) {
-      return cuda();
+      return ANY_GPU;
     }
     if (lower.matches("cuda:\\d{1,4}(,\\d{1,4})*")) {
       return cuda(Arrays.stream(lower.substring(5).split(",")).mapToInt(Integer::parseInt).toArray());
@@ -114,12 +117,23 @@ public final class Device {
   }
 
   /**
-   * Of several GPUs the one for a rank, in turn; any other device is itself.
+   * The one for a rank: of several GPUs in turn; of {@code cuda} without a number, as {@link #parse} takes it, the GPU with
+   * the rank's number; of {@link #auto()} that of what it was said to mean. Any other device is itself.
    *
    * @param localRank of this process among those on this host, at least 0
    */
   public Device forRank(int localRank) {
-    return ordinals.length > 1 ? cuda(ordinals[localRank % ordinals.length]) : this;
+    Device device = this == AUTO ? automatic() : this;
+    if (device == ANY_GPU) {
+      return cuda(localRank);
+    }
+    int[] all = device.ordinals;
+    return all.length > 1 ? cuda(all[localRank % all.length]) : device;
+  }
+
+  /** Whether it is {@code cuda} without a number. */
+  public boolean isAnyGpu() {
+    return this == ANY_GPU || this == AUTO && automatic() == ANY_GPU;
   }
 
   /** How many GPUs it names; 0 where it is no GPU, or {@link #auto()}. */

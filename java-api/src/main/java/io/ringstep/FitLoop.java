@@ -95,7 +95,9 @@ final class FitLoop {
         slice(rows, state, sliceLosses);
         report(state);
         stopped = isStopped(state);
-        if (state.done() != 0 || stoppedEarly || stopped || checkpoints.isDue(epochs)) {
+        // Once it is cancelled the last checkpoint is next, and a slow disk need not write two.
+        boolean due = checkpoints.isDue(epochs) && !cancelled.getAsBoolean();
+        if (state.done() != 0 || stoppedEarly || stopped || due) {
           checkpoints.write(trainer, position(state), monitor.state());
         }
       }

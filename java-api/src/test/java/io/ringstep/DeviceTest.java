@@ -3,6 +3,7 @@ package io.ringstep;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,6 +58,9 @@ class DeviceTest {
     assertEquals("cuda:3", two.forRank(1).toString());
     assertEquals("cuda:0", two.forRank(2).toString());
     assertEquals("cuda:1", Device.parse("cuda:1").forRank(5).toString());
+    assertEquals("cuda:5", Device.parse("cuda").forRank(5).toString());
+    assertEquals("cuda:0", Device.cuda().forRank(5).toString());
+    assertTrue(Device.parse("cuda").isAnyGpu() && !Device.cuda().isAnyGpu() && !Device.auto().isAnyGpu());
     assertEquals(Device.cpu(), Device.cpu().forRank(1));
   }
 }

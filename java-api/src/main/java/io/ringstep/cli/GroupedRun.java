@@ -61,7 +61,7 @@ final class GroupedRun {
     say("training " + Text.count(data.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
         + data.column() + " in " + options.data.file + ": " + Text.count(data.rows(), "row"));
     try (io.ringstep.Ensemble ensemble = Ensemble.build(builder);
-        Interrupts interrupts = new Interrupts(console.err());
+        Interrupts interrupts = new Interrupts(console.err(), false);
         ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
       Fit fit =
           options.fit(0).onProgress(

@@ -1,6 +1,8 @@
 package io.ringstep.cli;
 
+import io.ringstep.internal.files.AtomicFile;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -11,19 +13,25 @@ import java.util.concurrent.TimeUnit;
  * last hook returns it halts, with 128 plus the signal's number.
  */
 final class Interrupts implements AutoCloseable {
-  /** A user waits a second, of which the JVM needs some to end. */
-  private static final long TRAINING_MILLIS = 900;
+  /** A user waits a second for a step to end, of which the JVM needs some to end. */
+  private static final long STEP_MILLIS = 900;
 
-  private static final long SAVING_MILLIS = 60_000;
+  /** A slow disk gets longer: what it is about to hold would be lost. */
+  static final long SAVING_MILLIS = 60_000;
+
+  private static final long POLL_MILLIS = 20;
 
   private final CountDownLatch trainingEnded = new CountDownLatch(1);
   private final CountDownLatch closed = new CountDownLatch(1);
   private final PrintStream err;
+  private final long stepMillis;
   private final Thread hook = new Thread(this::waitForWork, "ringstep-interrupts");
   private volatile boolean requested;
 
-  Interrupts(PrintStream err) {
+  /** @param together whether a step waits for other ranks, of which one may be writing a checkpoint */
+  Interrupts(PrintStream err, boolean together) {
     this.err = err;
+    this.stepMillis = together ? SAVING_MILLIS : STEP_MILLIS;
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
@@ -37,9 +45,10 @@ final class Interrupts implements AutoCloseable {
     trainingEnded.countDown();
   }
 
-  /** The work is in order. */
+  /** The work is in order, or has failed, which others report. */
   @Override
   public void close() {
+    trainingEnded.countDown();
     closed.countDown();
     if (!requested) {
       removeHook();
@@ -56,8 +65,9 @@ final class Interrupts implements AutoCloseable {
 
   private void waitForWork() {
     requested = true;
+    AtomicFile.finishOnExit(Duration.ofMillis(SAVING_MILLIS));
     try {
-      if (trainingEnded.await(TRAINING_MILLIS, TimeUnit.MILLISECONDS)) {
+      if (awaitTraining()) {
         closed.await(SAVING_MILLIS, TimeUnit.MILLISECONDS);
       } else {
         err.println("ringstep train: interrupted amid a step too long to wait for; nothing saved");
@@ -65,5 +75,24 @@ final class Interrupts implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** Whether it ended in time. While a checkpoint is being written, no step is too long. */
+  private boolean awaitTraining() throws InterruptedException {
+    long begin = System.nanoTime();
+    long stepBegin = begin;
+    for (long now = begin; now - begin < millis(SAVING_MILLIS) && now - stepBegin < millis(stepMillis); now = System.nanoTime()) {
+      if (trainingEnded.await(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
+        return true;
+      }
+      if (AtomicFile.isWriting()) {
+        stepBegin = System.nanoTime();
+      }
+    }
+    return trainingEnded.getCount() == 0;
+  }
+
+  private static long millis(long millis) {
+    return TimeUnit.MILLISECONDS.toNanos(millis);
   }
 }

@@ -54,7 +54,8 @@ final class LoopOptions {
       paramLabel = "auto|cpu|cuda|cuda:0,1",
       description =
           "Where to train; 'ringstep info' lists what this machine has. Several GPUs, as cuda:0,1, train as ranks: a"
-              + " thread each, or where a launcher started several processes, one each. Default: auto.")
+              + " thread each, or where a launcher started several processes, one each; with cuda alone each"
+              + " process takes the GPU of its number on its host. Default: auto.")
   Device device = Device.auto();
 
   @Option(

@@ -20,7 +20,7 @@ final class RankGroup {
   private static final Duration HEED = Duration.ofSeconds(3);
 
   /** How long ranks have to save what they have when all are asked to end. */
-  private static final Duration SAVING = Duration.ofSeconds(20);
+  private static final Duration SAVING = Duration.ofMillis(Interrupts.SAVING_MILLIS).plusSeconds(5);
 
   private static final long POLL_MILLIS = 50;
 
@@ -30,6 +30,7 @@ final class RankGroup {
   private int alive;
   private RankProcess firstFailure;
   private long failedAt;
+  private volatile boolean ending;
 
   /** How it ended: the exit code, and if that is not 0 which rank failed and why. */
   record Outcome(int exitCode, String reason) {}
@@ -57,7 +58,8 @@ final class RankGroup {
       if (firstFailure == null && failedAt == 0 && verdict().isPresent()) {
         failedAt = System.nanoTime();
       }
-      if (failedAt != 0) {
+      // Ranks that were asked to end have longer: one may still be saving when others are gone.
+      if (failedAt != 0 && !ending) {
         endLate(System.nanoTime() - failedAt);
       }
     }
@@ -122,6 +124,7 @@ final class RankGroup {
 
   /** Ends all: first asks them to, then waits a little, then kills what is left. */
   synchronized void end() {
+    ending = true;
     processes.forEach(RankProcess::terminate);
     long end = System.nanoTime() + SAVING.toNanos();
     try {

@@ -95,11 +95,14 @@ final class RankProcess {
     return ended;
   }
 
-  /** Asks it to end; one that is stopped does not hear it. */
+  /**
+   * Asks it to end; one that is stopped does not hear it. By its handle, as {@link Process#destroy} would close
+   * its pipes too: its last words would be lost, and it would take this process for gone.
+   */
   void terminate() {
     if (process.isAlive()) {
       ended = true;
-      process.destroy();
+      process.toHandle().destroy();
     }
   }
 

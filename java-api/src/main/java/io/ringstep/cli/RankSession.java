@@ -1,5 +1,6 @@
 package io.ringstep.cli;
 
+import io.ringstep.Backends;
 import io.ringstep.CollectiveException;
 import io.ringstep.Communicator;
 import io.ringstep.Device;
@@ -7,6 +8,7 @@ import io.ringstep.Rendezvous;
 import io.ringstep.internal.rendezvous.Environment;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntSupplier;
 
 /** This process's part in a job of several ranks; alone where no launcher started it. */
 final class RankSession implements AutoCloseable {
@@ -41,7 +43,33 @@ final class RankSession implements AutoCloseable {
 
   /** Of the GPUs that the command names, this rank's own. */
   static Device own(Device device, Map<String, String> environment) {
-    return Environment.detect(environment).map(job -> device.forRank(job.localRank())).orElse(device);
+    return own(device, environment, () -> Backends.cudaDevices().size());
+  }
+
+  /** @param gpus how many this process sees, which is asked only where it matters */
+  static Device own(Device device, Map<String, String> environment, IntSupplier gpus) {
+    return Environment.detect(environment)
+        .filter(job -> job.worldSize() > 1)
+        .map(job -> device.isAnyGpu() ? own(job, gpus.getAsInt()) : named(device.forRank(job.localRank())))
+        .orElse(device);
+  }
+
+  /** Ranks that chose for themselves might not choose alike, nor each another GPU. */
+  private static Device named(Device device) {
+    return device == Device.auto() ? Device.cpu() : device;
+  }
+
+  /** A launcher may let each rank see its own GPU alone; if it is another rank's too, {@link Communicator#of} refuses it. */
+  private static Device own(Environment job, int gpus) {
+    if (gpus == 1) {
+      return Device.cuda(0);
+    }
+    Checks.require(
+        job.localRank() < gpus,
+        "device cuda: rank " + job.rank() + " has no GPU of its own: it is number " + job.localRank()
+            + " of the ranks on its host, counted from 0, which has " + Text.count(gpus, "GPU")
+            + "; start as many ranks on a host as it has GPUs");
+    return Device.cuda(job.localRank());
   }
 
   /** Whether this is the rank that saves and reports, or the only one. */

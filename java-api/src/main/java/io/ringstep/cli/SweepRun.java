@@ -64,7 +64,7 @@ final class SweepRun {
   }
 
   private int search(Sweep sweep, Dataset data) throws IOException {
-    try (Interrupts interrupts = new Interrupts(console.err())) {
+    try (Interrupts interrupts = new Interrupts(console.err(), false)) {
       SweepResult result;
       try (ProgressDisplay display = ProgressDisplay.of(console, options.output.json, options.output.quiet)) {
         result =

@@ -64,7 +64,7 @@ final class TrainingRun {
         session.leads() ? options.checkpoints.start(console.err()) : Optional.empty();
     report.begin(data, start);
     report.resuming(checkpoint);
-    try (Interrupts interrupts = new Interrupts(console.err())) {
+    try (Interrupts interrupts = new Interrupts(console.err(), session.worldSize() > 1)) {
       TrainingResult result = new TrainingResult(train(data, start, interrupts, checkpoint));
       interrupts.trainingEnded();
       List<Path> saved = save(result);

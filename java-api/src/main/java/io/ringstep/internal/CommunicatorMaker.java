@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
@@ -18,6 +19,9 @@ import org.bytedeco.javacpp.PointerPointer;
 /** Makes the engine's communicators of what a rendezvous knows. */
 public final class CommunicatorMaker {
   private static final List<String> MPI_LAUNCHERS = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+
+  /** Ranks on one GPU began with 2.30.3. */
+  private static final int FIRST_SHARING_NCCL = 23003;
 
   private CommunicatorMaker() {}
 
@@ -34,7 +38,9 @@ public final class CommunicatorMaker {
     rendezvous.agree("collective", Map.of("collective", backend.toLowerCase(Locale.ROOT)));
     boolean automatic = backend.equals("AUTO");
     boolean mpiHere = automatic && !endpoint.isInProcess() && isMpiUsable();
-    String uuid = automatic && gpu >= 0 && NcclLibrary.unavailable() == null ? CudaLibrary.uuid(gpu) : "";
+    String claimed = gpu >= 0 ? CudaLibrary.uuid(gpu) : "";
+    DeviceClaims.require(rendezvous, claimed, "cuda:" + gpu, mayShare(endpoint));
+    String uuid = automatic && gpu >= 0 && NcclLibrary.unavailable() == null ? claimed : "";
     // What one rank cannot use, none may.
     List<String[]> offers =
         rendezvous.allGather("backend", (mpiHere + "\n" + uuid).getBytes(StandardCharsets.UTF_8)).stream()
@@ -51,16 +57,29 @@ public final class CommunicatorMaker {
   }
 
   /**
-   * The best that all ranks offer.
+   * The best that all ranks offer, whose claims to GPUs were heard. NCCL lets processes share one, but not threads.
    *
    * @param offers of each rank, whether it has MPI, and the identity of the GPU that it could use NCCL with, or nothing
    */
   static String choose(List<String[]> offers, boolean threads) {
     boolean gpus = offers.stream().noneMatch(offer -> offer[1].isEmpty());
-    if (gpus && offers.stream().map(offer -> offer[1]).distinct().count() == offers.size()) {
+    boolean distinct = offers.stream().map(offer -> offer[1]).distinct().count() == offers.size();
+    if (gpus && (distinct || !threads)) {
       return "NCCL";
     }
     return threads ? "LOCAL" : offers.stream().allMatch(offer -> offer[0].equals("true")) ? "MPI" : "TCP";
+  }
+
+  /** Whether several ranks may have one GPU, as far as this rank knows. */
+  private static boolean mayShare(Endpoint endpoint) {
+    return mayShare(
+        System.getenv(DeviceClaims.SHARING), endpoint.isInProcess(),
+        () -> NcclLibrary.unavailable() == null ? NcclLibrary.versionNumber() : 0);
+  }
+
+  /** @param nccl the library's version, or 0 */
+  static boolean mayShare(String variable, boolean threads, IntSupplier nccl) {
+    return "1".equals(variable) && !threads && nccl.getAsInt() >= FIRST_SHARING_NCCL;
   }
 
   private static boolean isMpiUsable() {
@@ -131,8 +150,6 @@ public final class CommunicatorMaker {
     }
     CudaLibrary.require();
     NcclLibrary.require();
-    boolean sharing = "1".equals(System.getenv(DeviceClaims.SHARING));
-    DeviceClaims.require(rendezvous, CudaLibrary.uuid(gpu), "cuda:" + gpu, sharing);
     byte[] own = rendezvous.rank() == 0 ? NcclLibrary.uniqueId() : new byte[0];
     byte[] id = rendezvous.allGather("nccl id", own).get(0);
     Pointer memory = Native.allocate(id.length);

@@ -33,13 +33,18 @@ public final class NcclLibrary {
 
   /** For example {@code 2.30.7}. */
   public static String version() {
+    int number = versionNumber();
+    return number / 10000 + "." + number / 100 % 100 + "." + number % 100;
+  }
+
+  /** For example 23007 for 2.30.7. */
+  public static int versionNumber() {
     require();
     Pointer memory = Native.allocate(Integer.BYTES);
     try {
       IntPointer version = new IntPointer(memory);
       Native.check(Engine.rs_nccl_version(version));
-      int number = version.get();
-      return number / 10000 + "." + number / 100 % 100 + "." + number % 100;
+      return version.get();
     } finally {
       Pointer.free(memory);
     }

@@ -1,9 +1,11 @@
 package io.ringstep.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.ringstep.Checkpoint;
 import io.ringstep.Model;
 import io.ringstep.internal.ModelFile;
 import java.io.BufferedReader;
@@ -14,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -26,6 +29,8 @@ class InterruptTest {
   private static final Duration PROMPT = Duration.ofSeconds(1);
 
   @TempDir Path folder;
+
+  private Map<String, String> environment = Map.of();
 
   @Test
   void savesWhatIsTrainedSoFarOnCtrlC() throws Exception {
@@ -82,13 +87,27 @@ class InterruptTest {
     assertEquals("kept", Files.readString(second));
   }
 
+  @Test
+  void waitsForACheckpointThatIsBeingWritten() throws Exception {
+    Path saved = folder.resolve("saved.safetensors");
+    Path checkpoints = folder.resolve("checkpoints");
+    environment = SlowDisk.of(1200, Files.createDirectory(folder.resolve("library")));
+    Stopped stopped = trainAndSignal("INT", "--checkpoint", checkpoints, "--checkpoint-every", 1, "--save", saved);
+    assertEquals(130, stopped.exitCode);
+    assertTrue(stopped.err.endsWith(" steps; saved " + saved + "\n"), stopped.err);
+    assertArrayEquals(
+        Checkpoint.latest(checkpoints).orElseThrow().model().parameters(), Model.load(saved).parameters());
+  }
+
   private record Stopped(int exitCode, String err, Duration duration) {}
 
   /** Trains for days, but for a signal soon after the beginning. */
   private Stopped trainAndSignal(String signal, Object... options) throws Exception {
     List<Object> args = new ArrayList<>(List.of("train", "--epochs", Integer.MAX_VALUE));
     args.addAll(List.of(options));
-    Process process = Cli.process(args.toArray()).start();
+    ProcessBuilder builder = Cli.process(args.toArray());
+    builder.environment().putAll(environment);
+    Process process = builder.start();
     try {
       awaitTraining(process);
       long begin = System.nanoTime();

@@ -2,6 +2,7 @@ package io.ringstep.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -90,6 +91,9 @@ class RanksCommandTest {
     assertArrayEquals(expected, Model.load(saved).parameters());
     assertTrue(launch.out().matches("\\{\"steps\":150,.*}\n"), launch.out());
     assertEquals(processes > 1, launch.out().contains("\"ranks\":" + processes), launch.out());
+    // What this host has is shared out, and none goes without.
+    int each = Math.max(1, Runtime.getRuntime().availableProcessors() / processes);
+    assertTrue(launch.err().contains(", " + each + (each == 1 ? " processor)" : " processors)")), launch.err());
   }
 
   @ParameterizedTest
@@ -222,19 +226,42 @@ class RanksCommandTest {
 
   @Test
   void ctrlCSavesWhatIsTrainedSoFar() throws Exception {
+    ctrlCSaves(2, Map.of());
+  }
+
+  /** Longer than an interrupted step, than an orphan's last words, and than what a failed group has left. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void ctrlCSavesAmidASlowWrite(int processes) throws Exception {
+    ctrlCSaves(processes, SlowDisk.of(2700, folder));
+  }
+
+  /** With a checkpoint after each epoch, rank 0 does little else than write. */
+  private void ctrlCSaves(int processes, Map<String, String> environment) throws Exception {
     Path checkpoints = folder.resolve("checkpoints");
     Path saved = folder.resolve("saved.safetensors");
-    Processes.Running launch =
-        launch(
-            2, new Object[0],
-            with(DIABETES, "--epochs", Integer.MAX_VALUE, "--checkpoint", checkpoints, "--checkpoint-every", 1000, "--save", saved));
+    Object[] launched =
+        with(
+            new Object[] {"launch", "--nproc", processes, "--"},
+            with(DIABETES, "--epochs", Integer.MAX_VALUE, "--checkpoint", checkpoints, "--checkpoint-every", 1, "--save", saved));
+    Processes.Running launch = start(environment, launched);
     awaitCheckpoint(checkpoints, launch);
     pids.addAll(ranksOf(launch).values());
     Processes.signal("INT", launch.process.pid());
     assertEquals(130, launch.await(BOUND), launch.err());
-    assertTrue(launch.err().matches("(?s).*ringstep train: interrupted after [0-9]+ steps; saved " + saved + "\n.*"), launch.err());
+    assertTrue(
+        launch.err().matches(
+            "(?s)training [^\n]*\nadam[^\n]*\ndevice [^\n]*\nringstep train: interrupted after [0-9]+ steps; saved " + saved + "\n"),
+        launch.err());
     assertArrayEquals(
         Checkpoint.latest(checkpoints).orElseThrow().model().parameters(), Model.load(saved).parameters());
+    assertFalse(hasUnfinished(checkpoints), "a half-written file is left");
+  }
+
+  private static boolean hasUnfinished(Path checkpoints) throws IOException {
+    try (Stream<Path> files = Files.list(checkpoints)) {
+      return files.anyMatch(file -> file.toString().endsWith(".tmp"));
+    }
   }
 
   // ---- ranks that were started by other means ----

@@ -18,7 +18,8 @@ class CommunicatorChoiceTest {
   @CsvSource({
     "NCCL, GPU-1, GPU-2, true, true, false",
     "NCCL, GPU-1, GPU-2, false, false, true",
-    "TCP, GPU-1, GPU-1, false, false, false",
+    "NCCL, GPU-1, GPU-1, false, false, false",
+    "LOCAL, GPU-1, GPU-1, false, false, true",
     "MPI, GPU-1, '', true, true, false",
     "TCP, '', GPU-1, true, false, false",
     "LOCAL, '', '', false, false, true",
@@ -27,6 +28,20 @@ class CommunicatorChoiceTest {
   void isTheBestThatAllHave(String expected, String gpu0, String gpu1, String mpi0, String mpi1, boolean threads) {
     List<String[]> offers = List.of(new String[] {mpi0, gpu0}, new String[] {mpi1, gpu1});
     assertEquals(expected, CommunicatorMaker.choose(offers, threads));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "true, 1, false, 23003",
+    "true, 1, false, 23007",
+    "false, 1, false, 22907",
+    "false, 1, true, 23007",
+    "false, 0, false, 23007",
+    "false, , false, 23007",
+    "false, 1, false, 0"
+  })
+  void aGpuIsSharedOnlyWhereNcclCanAndIsAskedTo(boolean expected, String variable, boolean threads, int nccl) {
+    assertEquals(expected, CommunicatorMaker.mayShare(variable, threads, () -> nccl));
   }
 
   @Test

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFileAttributeView;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
@@ -36,14 +37,28 @@ public final class AtomicFile {
 
   private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
 
-  private static final long SHUTDOWN_WAIT_MILLIS = 5_000;
+  /** How long an ending process lets its last files finish. */
+  private static volatile long exitMillis = 5_000;
 
   static {
-    Runtime.getRuntime()
-        .addShutdownHook(new Thread(AtomicFile::finishOrDelete, "unfinished files"));
+    try {
+      Runtime.getRuntime().addShutdownHook(new Thread(AtomicFile::finishOrDelete, "unfinished files"));
+    } catch (IllegalStateException e) {
+      // The shutdown is under way: whoever still writes keeps it waiting himself.
+    }
   }
 
   private AtomicFile() {}
+
+  /** Whether a file is being written just now, in this process. */
+  public static boolean isWriting() {
+    return !UNFINISHED.isEmpty();
+  }
+
+  /** What this process writes it shall finish, be its end delayed by so much. Heeded by an end that has begun, too. */
+  public static void finishOnExit(Duration atMost) {
+    exitMillis = atMost.toMillis();
+  }
 
   /** What goes into the file. */
   @FunctionalInterface
@@ -125,13 +140,13 @@ public final class AtomicFile {
       writeDurably(temporary, content);
       copyPermissions(file, temporary);
       Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+      syncDirectory(file.getParent());
     } catch (Throwable e) {
       delete(temporary);
       throw e;
     } finally {
       UNFINISHED.remove(temporary);
     }
-    syncDirectory(file.getParent());
   }
 
   /** Shortened where needed: a name has at most 255 bytes. */
@@ -170,15 +185,18 @@ public final class AtomicFile {
 
   /** An interrupted program leaves nothing half-written either: its last files are let finish. */
   private static void finishOrDelete() {
-    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(SHUTDOWN_WAIT_MILLIS);
+    long begin = System.nanoTime();
     try {
-      while (!UNFINISHED.isEmpty() && System.nanoTime() < end) {
+      while (isWriting()) {
+        if (System.nanoTime() - begin >= TimeUnit.MILLISECONDS.toNanos(exitMillis)) {
+          UNFINISHED.forEach(AtomicFile::delete);
+          return;
+        }
         Thread.sleep(5);
       }
     } catch (InterruptedException e) {
-      // Then there is no time.
+      UNFINISHED.forEach(AtomicFile::delete);
     }
-    UNFINISHED.forEach(AtomicFile::delete);
   }
 
   private static void delete(Path temporary) {

@@ -254,6 +254,20 @@ class RendezvousTest {
 
   @ParameterizedTest
   @EnumSource
+  void ranksOnTheCpuClaimNothing(Kind kind) throws Exception {
+    start(kind, 3);
+    Ranks.values(
+        Ranks.each(
+            3,
+            rank ->
+                () -> {
+                  DeviceClaims.require(ranks.get(rank), rank == 1 ? "GPU-0" : "", "NVIDIA H100", false);
+                  return null;
+                }));
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void letsRanksShareAGpuThatAllWantToShare(Kind kind) throws Exception {
     start(kind, 2);
     Ranks.values(
