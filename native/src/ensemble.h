@@ -2,6 +2,7 @@
 // cpu/cpu_ensemble.h is the CPU's. The contract is that of trainer.h.
 #pragma once
 
+#include <stdexcept>
 #include <utility>
 
 #include "dataset.h"
@@ -38,7 +39,14 @@ struct rs_ensemble {
                         const float* target_scales, double* losses) = 0;
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
+  // Between two calls of fit, for engines that validate; see rs_ensemble_validate.
+  virtual void validate(const rs_dataset&, const int64_t*, const int64_t*, const float*, const int32_t*, double*) { no_validation(); }
+  virtual void keep(const int32_t*) { no_validation(); }
+  virtual void take(const int32_t*) { no_validation(); }
+
  protected:
+  [[noreturn]] static void no_validation() { throw std::runtime_error("this engine's ensembles have no validation and no averages"); }
+
   const rs::Network network_;
   const rs::Settings settings_;
   const int32_t models_;

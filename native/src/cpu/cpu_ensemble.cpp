@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kFewSmall = 8, kFew = 3;
 
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
-constexpr int64_t kModelsATask = 32;
+constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
 rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
   rs_optimizer settings = options.model.optimizer;
@@ -26,6 +26,23 @@ rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
   if (options.weight_decay) settings.weight_decay = options.weight_decay[model];
   return settings;
 }
+
+// The average of a trainer's parameters stands for them as long as this lives; where there is none nothing changes.
+class AverageInUse {
+ public:
+  explicit AverageInUse(Trainer& trainer) : trainer_(trainer), swaps_(trainer.averaged() > 0) {
+    if (swaps_) trainer_.swap_average();
+  }
+  ~AverageInUse() {
+    if (swaps_) trainer_.swap_average();
+  }
+  AverageInUse(const AverageInUse&) = delete;
+  AverageInUse& operator=(const AverageInUse&) = delete;
+
+ private:
+  Trainer& trainer_;
+  const bool swaps_;
+};
 
 bool same(const rs_optimizer& a, const rs_optimizer& b) {
   return a.kind == b.kind && a.lr == b.lr && a.momentum == b.momentum && a.nesterov == b.nesterov &&
@@ -42,7 +59,9 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       scratch_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)) {
   for (int32_t k = 0; k < models_; ++k) {
-    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, settings_, optimizer_of(options, k), 1);
+    Settings own = settings_;
+    if (options.dropout_seeds) own.dropout_seed = options.dropout_seeds[k];
+    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, own, optimizer_of(options, k), 1);
   }
 }
 
@@ -65,10 +84,11 @@ void Ensemble::share_out(int64_t count, F f) {
 // Calls f(k, model) for every model, with scratch memory in its trainer.
 template <typename F>
 void Ensemble::for_models(F f) {
-  share_out((models_ + kModelsATask - 1) / kModelsATask, [&](int64_t task, int worker) {
+  const int64_t share = std::clamp<int64_t>(models_ / (kTasksAThread * threads_), 1, kMostModelsATask);
+  share_out((models_ + share - 1) / share, [&](int64_t task, int worker) {
     Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    const int64_t end = std::min<int64_t>(models_, (task + 1) * kModelsATask);
-    for (int64_t k = task * kModelsATask; k < end; ++k) {
+    const int64_t end = std::min<int64_t>(models_, (task + 1) * share);
+    for (int64_t k = task * share; k < end; ++k) {
       Model& model = models_of_[static_cast<size_t>(k)];
       model.trainer->swap_scratch(scratch);
       const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
@@ -134,7 +154,7 @@ bool Ensemble::one_optimizer() const {
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   const rs_fit& fit = fitting.fits[model];
   const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
-  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data, fit);
+  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data);
 }
 
 // Those with most rows first: side by side are then models that take about as long, and what is left to the
@@ -207,12 +227,10 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
   Model& model = models_of_[static_cast<size_t>(k)];
   rs_fit& fit = fitting.fits[k];
   double* const losses = fit.losses;
-  if (losses) {
-    fit.losses = losses + fit.epoch;
-    fit.losses_capacity = fit.epochs - fit.epoch;
-  }
+  const int64_t before = fit.losses_count, capacity = fit.losses_capacity;
+  if (losses) fit.losses = losses + fit.epoch;
+  fit.losses_capacity = capacity > 0 ? capacity - before : losses ? fit.epochs - fit.epoch : 0;
   fit.seconds = fitting.deadline.seconds_left();
-  const int64_t before = fit.losses_count;
   rs_status status;
   if (fitting.run.first_rows) {
     const rs_dataset own(fitting.data, fitting.first_row(k), fitting.rows(k));
@@ -222,7 +240,7 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
   }
   fit.losses_count += before;
   fit.losses = losses;
-  fit.losses_capacity = 0;
+  fit.losses_capacity = capacity;
   fit.seconds = 0;
   if (status == RS_NON_FINITE) model.failed = -1;
 }
@@ -230,6 +248,9 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const Deadline deadline(run.seconds);
   const Fitting fitting = {data, fits, run, deadline};
+  for (int32_t k = 0; k < models_; ++k) {
+    if (fits[k].steps == 0) models_of_[static_cast<size_t>(k)].kept.clear();
+  }
   keep_books(models_of_, fitting, [&] {
     if (run.exchange == RS_EXCHANGE_GRADIENT) {
       fit_as_one(fitting);
@@ -279,19 +300,52 @@ void Ensemble::fit_as_one(const Fitting& fitting) {
 
 void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, double* losses) {
-  for_models([&](int32_t k, Model& model) {
-    const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
-    if (first_rows) {
-      const rs_dataset own(data, first_rows[k], row_counts[k]);
-      losses[k] = model.trainer->evaluate(own, scale);
-    } else {
-      losses[k] = model.trainer->evaluate(data, scale);
-    }
-  });
+  for_models([&](int32_t k, Model&) { losses[k] = evaluate(data, first_rows, row_counts, target_scales, k); });
+}
+
+double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                          const float* target_scales, int32_t k) {
+  Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
+  const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
+  if (!first_rows) return trainer.evaluate(data, scale);
+  const rs_dataset own(data, first_rows[k], row_counts[k]);
+  return trainer.evaluate(own, scale);
 }
 
 void Ensemble::predict(const float* x, int64_t rows, float* y) {
   for_models([&](int32_t k, Model& model) { model.trainer->predict(x, rows, y + k * rows * network_.outputs()); });
+}
+
+// ---- between two epochs ----
+
+void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, const int32_t* which, double* losses) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    const AverageInUse average(*model.trainer);
+    losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
+  });
+}
+
+void Ensemble::keep(const int32_t* which) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    const AverageInUse average(*model.trainer);
+    model.kept.resize(static_cast<size_t>(network_.parameter_count));
+    model.trainer->get_parameters(model.kept.data());
+  });
+}
+
+void Ensemble::take(const int32_t* which) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    if (!model.kept.empty()) {
+      model.trainer->set_parameters(model.kept.data());
+      model.kept = {};
+    } else if (model.trainer->averaged() > 0) {
+      model.trainer->swap_average();
+    }
+  });
 }
 
 }  // namespace rs::cpu

@@ -34,9 +34,15 @@ class Ensemble final : public rs_ensemble {
                 double* losses) override;
   void predict(const float* x, int64_t rows, float* y) override;
 
+  void validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                const int32_t* which, double* losses) override;
+  void keep(const int32_t* which) override;
+  void take(const int32_t* which) override;
+
  private:
   struct Model {
     std::unique_ptr<Trainer> trainer;
+    std::vector<float> kept;  // parameters, for `take`; empty where there are none
     int64_t steps = 0;   // since its parameters were set
     int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
   };
@@ -51,6 +57,8 @@ class Ensemble final : public rs_ensemble {
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
   void train_alone(const Fitting& fitting, int32_t model);
+  double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                  int32_t model);
   std::vector<int32_t> by_size(const Fitting& fitting);
   void average(const Fitting& fitting);
   void fit_as_one(const Fitting& fitting);
