@@ -428,7 +428,8 @@ typedef struct rs_ensemble_run {
 
   int64_t exchanges; /* done so far: zero at the start */
   int64_t steps;     /* of all models together, in all calls: zero at the start */
-  int32_t done;      /* 1 once every model is done or has stopped */
+  int32_t done;      /* 1 once every model is done or has stopped; where ranks exchange, every model of all ranks */
+  int32_t stopped;   /* 1 where it ended because of rs_ensemble_stop, on this rank or on another */
 } rs_ensemble_run;
 
 /* All parameters are zero: call rs_ensemble_init or rs_ensemble_set_parameters. */
@@ -463,6 +464,18 @@ RS_API rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps);
  * `losses_capacity` is above 0 pauses when so many of its epochs have ended in this call; with exchanges it must be 0.
  * Models are not kept in step except by exchanges. */
 RS_API rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run);
+
+/* From the next fit on, exchanges reach over the models of all ranks' ensembles; null: over this one's alone. The
+ * communicator must outlive that. Without exchanges it has no effect. CPU alone.
+ *
+ * All ranks call rs_ensemble_fit alike until `done` or `stopped` is 1, with the same exchange, and with a number of models
+ * of each rank's own. The mean of all ranks' models has the same bits however they are shared out; gradients are
+ * exchanged from model 0 of rank 0 on, with the same fit, rows and optimizer on all ranks. */
+RS_API rs_status rs_ensemble_set_communicator(rs_ensemble* ensemble, rs_communicator* communicator);
+
+/* Ends a fit under way that exchanges with other ranks, on all of them; from any thread. It holds until it is taken back
+ * with stop = 0. */
+RS_API void rs_ensemble_stop(rs_ensemble* ensemble, int32_t stop);
 
 /* losses [models]: the mean loss of each over its rows, all of them where first_rows is null; no update.
  * target_scales [models, outputs], or null. */

@@ -925,6 +925,15 @@ rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_f
   });
 }
 
+rs_status rs_ensemble_set_communicator(rs_ensemble* ensemble, rs_communicator* communicator) {
+  return guarded("ensemble", [&] {
+    ensemble->set_communicator(communicator ? communicator->ranks.get() : nullptr);
+    return RS_OK;
+  });
+}
+
+void rs_ensemble_stop(rs_ensemble* ensemble, int32_t stop) { ensemble->set_stop(stop != 0); }
+
 rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                const int64_t* row_counts, const float* target_scales, double* losses) {
   if (rs_status status = check_evaluation(*ensemble, dataset, first_rows, row_counts, target_scales, losses)) return status;

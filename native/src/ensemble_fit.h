@@ -89,7 +89,8 @@ void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fittin
 }
 
 // The mean of the parameters, parameters_of(k), of all models that did not fail, added in the order of the models;
-// weighted by weights[k], if any. Empty where there is nothing to average.
+// weighted by weights[k], if any. Empty where there is nothing to average. For models of one process alone: cpu/exact_mean.h
+// has the mean that ranks share.
 template <typename Model, typename ParametersOf>
 std::vector<float> mean_parameters(const std::vector<Model>& models, const double* weights, size_t count, ParametersOf parameters_of) {
   std::vector<double> sum(count);

@@ -57,7 +57,8 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
-      lanes_(static_cast<size_t>(threads_)) {
+      lanes_(static_cast<size_t>(threads_)),
+      mean_(network_.parameter_count) {
   for (int32_t k = 0; k < models_; ++k) {
     Settings own = settings_;
     if (options.dropout_seeds) own.dropout_seed = options.dropout_seeds[k];
@@ -251,33 +252,119 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   for (int32_t k = 0; k < models_; ++k) {
     if (fits[k].steps == 0) models_of_[static_cast<size_t>(k)].kept.clear();
   }
+  run.stopped = 0;
+  bool done_everywhere = false;
   keep_books(models_of_, fitting, [&] {
     if (run.exchange == RS_EXCHANGE_GRADIENT) {
-      fit_as_one(fitting);
+      done_everywhere = fit_as_one(fitting);
+    } else if (run.exchange == RS_EXCHANGE_AVERAGE && ranks_) {
+      done_everywhere = train_with_ranks(fitting);
     } else {
       train_in_rounds(models_of_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
     }
   });
+  if (ranks_ && run.exchange != RS_EXCHANGE_NEVER) run.done = done_everywhere;
 }
 
-void Ensemble::average(const Fitting& fitting) {
+// ---- exchanges ----
+
+void Ensemble::set_communicator(collective::Communicator* communicator) {
+  ranks_.reset();
+  communicator_ = communicator && communicator->size() > 1 ? communicator : nullptr;
+  if (communicator_) {
+    ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, mean_.length());
+  }
+}
+
+// Of all ranks' models; returns how many of them are not done.
+int64_t Ensemble::average(const Fitting& fitting) {
+  std::vector<int32_t> sound;
+  int64_t undone = 0;
+  for (int32_t k = 0; k < models_; ++k) {
+    const Model& model = models_of_[static_cast<size_t>(k)];
+    if (!model.failed) sound.push_back(k);
+    undone += !is_done(model, fitting.fits[k]);
+  }
+  mean_.begin(static_cast<int64_t>(sound.size()), fitting.run.exchange_weights != nullptr);
+  share_out(static_cast<int64_t>(sound.size()), [&](int64_t i, int) {
+    const int32_t k = sound[static_cast<size_t>(i)];
+    const double weight = fitting.run.exchange_weights ? fitting.run.exchange_weights[k] : 1;
+    mean_.put(i, models_of_[static_cast<size_t>(k)].trainer->parameters(), weight);
+  });
   const size_t count = static_cast<size_t>(network_.parameter_count);
-  const std::vector<float> mean = mean_parameters(models_of_, fitting.run.exchange_weights, count,
-                                                  [&](size_t k) { return models_of_[k].trainer->change_parameters(); });
-  if (mean.empty()) return;
+  std::vector<float> mean(count);
+  if (!mean_.run(ranks_.get(), threads_, undone, mean.data())) return undone;
   for_models([&](int32_t, Model& model) {
     if (!model.failed) std::memcpy(model.trainer->change_parameters(), mean.data(), count * sizeof(float));
   });
+  return undone;
 }
 
-// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the threads, and
-// their exact sum moves all models alike. So one of them is enough to work with.
-void Ensemble::fit_as_one(const Fitting& fitting) {
+// Rounds that all ranks take together. Each trains for a slice of time at most; then all hear how many have not come to
+// the end of the round, and whether one wants to stop. So none waits longer for another than it takes to train a slice.
+// Whether all ranks' models are done.
+bool Ensemble::train_with_ranks(const Fitting& fitting) {
+  rs_ensemble_run& run = fitting.run;
+  do {
+    for (int32_t k = 0; k < models_; ++k) fitting.fits[k].step_limit = (run.exchanges + 1) * run.exchange_every;
+    collective::GradientSum::Tally tally = {train(fitting) ? 0 : 1, wants_stop()};
+    ranks_->run(tally);
+    run.stopped = tally.stops > 0;
+    if (run.stopped) return false;
+    if (tally.rows > 0) continue;
+    const int64_t undone = average(fitting);
+    run.exchanges += 1;
+    if (undone == 0) return true;
+  } while (!fitting.deadline.is_past());
+  return false;
+}
+
+// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the ranks and threads,
+// and their exact sum moves all models alike. So one of them is enough to work with. Whether it is done.
+bool Ensemble::fit_as_one(const Fitting& fitting) {
   Model& first = models_of_[0];
-  if (first.failed) return;
-  first.trainer->set_threads(threads_);
-  train_alone(fitting, 0);
-  first.trainer->set_threads(1);
+  if (ranks_ && fitting.fits[0].steps == 0) {
+    begin_as_rank_zero();
+    first.trainer->set_communicator(communicator_, collective::GradientSum::kExact);
+  }
+  if (!first.failed) {
+    first.trainer->set_threads(threads_);
+    first.trainer->set_stop(wants_stop());
+    train_alone(fitting, 0);
+    first.trainer->set_threads(1);
+    copy_first(fitting);
+  }
+  const rs_fit& leader = fitting.fits[0];
+  fitting.run.stopped = leader.stopped;
+  const bool done = is_done(first, leader);
+  if (ranks_ && (done || leader.stopped)) first.trainer->set_communicator(nullptr, collective::GradientSum::kExact);
+  return done;
+}
+
+// Model 0 begins as that of rank 0.
+void Ensemble::begin_as_rank_zero() {
+  Model& first = models_of_[0];
+  Trainer& trainer = *first.trainer;
+  struct {
+    rs_optimizer_state optimizer;
+    int64_t steps, failed;
+  } state = {{}, first.steps, first.failed};
+  std::vector<float> parameters(static_cast<size_t>(network_.parameter_count)), moments(static_cast<size_t>(trainer.state_count()));
+  trainer.get_parameters(parameters.data());
+  trainer.get_state(moments.data(), state.optimizer);
+  const auto send = [&](void* bytes, size_t count) { communicator_->broadcast(bytes, static_cast<int64_t>(count), 0); };
+  send(&state, sizeof state);
+  send(parameters.data(), parameters.size() * sizeof(float));
+  if (!moments.empty()) send(moments.data(), moments.size() * sizeof(float));
+  trainer.set_parameters(parameters.data());
+  trainer.set_state(moments.data(), state.optimizer);
+  first.steps = state.steps;
+  first.failed = state.failed;
+}
+
+// All models become what the first one is.
+void Ensemble::copy_first(const Fitting& fitting) {
+  const Model& first = models_of_[0];
   const rs_fit& leader = fitting.fits[0];
   for (int32_t k = 1; k < models_; ++k) {
     Model& model = models_of_[static_cast<size_t>(k)];

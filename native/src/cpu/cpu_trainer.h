@@ -64,6 +64,7 @@ class Trainer final : public rs_trainer {
   bool takes_small_steps(int64_t rows) const;
 
   Optimizer& optimizer() { return optimizer_; }
+  const float* parameters() const { return parameters_.flat(); }
   float* change_parameters() { return parameters_.change_flat(); }
   void set_last_loss(double loss) { last_loss_ = loss; }
 
