@@ -1,6 +1,7 @@
 package io.ringstep;
 
 import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_ensemble;
 import io.ringstep.engine.Engine.rs_ensemble_options;
@@ -16,9 +17,12 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.bytedeco.javacpp.DoublePointer;
@@ -44,6 +48,8 @@ public final class Ensemble implements AutoCloseable {
   private final Network network;
   private final int models;
   private final Exchange exchange;
+  private final Communicator communicator;
+  private final Optimizer optimizer;
   private final Loss loss;
   private final Placement placement;
   private final NativeHandle<rs_ensemble> handle;
@@ -58,9 +64,15 @@ public final class Ensemble implements AutoCloseable {
     network = builder.network;
     models = builder.models;
     exchange = builder.exchange;
+    communicator = builder.exchange.equals(Exchange.never()) ? null : builder.communicator;
+    optimizer = builder.optimizer;
     placement = builder.place();
+    requireCpuForRanks();
     rs_ensemble created = create(builder, placement.device());
-    handle = new NativeHandle<>(this, "Ensemble", created, Engine::rs_ensemble_destroy);
+    handle = new NativeHandle<>(this, "Ensemble", created, destroyer(communicator));
+    if (communicator != null) {
+      join(created);
+    }
     loss = builder.loss;
     learningRates = builder.allLearningRates();
     sources = new Model[models];
@@ -116,6 +128,32 @@ public final class Ensemble implements AutoCloseable {
       Pointer.free(memory);
     }
     return created;
+  }
+
+  private void requireCpuForRanks() {
+    if (communicator != null && placement.device().engine() == Device.Engine.CUDA) {
+      throw new IllegalArgumentException("ensembles on a GPU do not have exchanges with other ranks; use device cpu");
+    }
+  }
+
+  private static Consumer<rs_ensemble> destroyer(Communicator communicator) {
+    return ensemble -> {
+      Engine.rs_ensemble_destroy(ensemble);
+      if (communicator != null) {
+        communicator.release();
+      }
+    };
+  }
+
+  /** The communicator stays open until the ensemble is closed. */
+  private void join(rs_ensemble created) {
+    rs_communicator ranks = communicator.acquire();
+    try {
+      Native.check(Engine.rs_ensemble_set_communicator(created, ranks));
+    } catch (RuntimeException e) {
+      handle.close();
+      throw e;
+    }
   }
 
   /**
@@ -316,20 +354,48 @@ public final class Ensemble implements AutoCloseable {
     synchronized (turn) {
       cancelled = false;
       try {
-        EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange);
+        EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange, communicator != null);
+        agree(rows, fit);
         EnsembleMonitor monitor = new EnsembleMonitor(handle.get(), fit, validation, learningRates);
         EnsembleResult result = new EnsembleLoop(handle.get(), models, plan, monitor, () -> cancelled || closing).run();
         for (int k = 0; k < models; k++) {
           sources[k] = source.apply(k);
         }
         return result;
+      } catch (CollectiveException e) {
+        throw communicator == null ? e : communicator.verdict(e);
       } finally {
         Reference.reachabilityFence(this);
       }
     }
   }
 
-  /** Ends the fit under way, if any, within milliseconds; it returns what it did so far. */
+  /** Ranks that did something else would wait for each other, or never notice. */
+  private void agree(RowsByModel rows, Fit fit) {
+    if (communicator == null) {
+      return;
+    }
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("network", network.toString());
+    facts.put("loss", loss.toString());
+    facts.put("exchange", exchange + (exchange.weighted() ? ", weighted by samples" : ""));
+    facts.put("epochs", Integer.toString(fit.epochs()));
+    facts.put("schedule", fit.schedule().toString());
+    facts.put("batch", Long.toString(fit.batch()));
+    if (exchange.equals(Exchange.gradient())) {
+      facts.put("optimizer", optimizer.toString());
+      facts.put("learning rate", Double.toString(learningRates[0]));
+      facts.put("order", fit.shuffle() ? "shuffled with seed " + fit.seed() : "not shuffled");
+      facts.put("rows", Long.toString(rows.data().rows()));
+      facts.put("data checksum", rows.data().read(TrainingFacts::checksum));
+    }
+    communicator.rendezvous().agree("ensemble", facts);
+  }
+
+  /**
+   * Ends the fit under way, if any, within milliseconds; it returns what it did so far. Where ranks exchange, all of them
+   * end after the same exchange.
+   */
   public void cancel() {
     cancelled = true;
   }
@@ -598,6 +664,7 @@ public final class Ensemble implements AutoCloseable {
     private long rows;
     private Fit fit;
     private Exchange exchange = Exchange.never();
+    private Communicator communicator;
     private Loss loss = Loss.MSE;
     private double l1;
     private double clipNorm;
@@ -673,6 +740,18 @@ public final class Ensemble implements AutoCloseable {
     }
 
     /**
+     * Exchanges reach over the models of all ranks' ensembles, each of which has some of them: with {@link
+     * Exchange#average} every model takes the mean of all, with the same bits for any number of ranks; with {@link
+     * Exchange#gradient} all start from model 0 of rank 0 and share out every step. All ranks fit alike, each with its own
+     * models' rows and orders; what must be the same is compared. On the CPU. The communicator stays the caller's to close,
+     * after this ensemble, and makes no difference where nothing is exchanged.
+     */
+    public Builder communicator(Communicator communicator) {
+      this.communicator = Objects.requireNonNull(communicator, "communicator");
+      return this;
+    }
+
+    /**
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
      * <p>On a GPU, ensembles have plain {@link Sgd} and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
@@ -727,6 +806,7 @@ public final class Ensemble implements AutoCloseable {
           : shaped ? "penalties, clipping and dropout"
           : isAny(momenta) || isAny(weightDecays) ? "momentum and weight decay"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
+          : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
           : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
           : ownToEachModel(fit, fit.validation() != null) != null ? ownToEachModel(fit, fit.validation() != null)
           : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));

@@ -24,8 +24,13 @@ final class EnsembleLoop {
   /** Losses there is room for at the beginning, of all models and epochs together. */
   private static final int FIRST_LOSSES = 1 << 24;
 
-  /** What a fit is made of. {@code seeds} may be null: then every model has the fit's order. */
-  record Plan(RowsByModel rows, Fit fit, long[] seeds, Exchange exchange) {}
+  /**
+   * What a fit is made of.
+   *
+   * @param seeds may be null: then every model has the fit's order
+   * @param together whether it exchanges with other ranks, so that an early end must be agreed upon
+   */
+  record Plan(RowsByModel rows, Fit fit, long[] seeds, Exchange exchange, boolean together) {}
 
   private final rs_ensemble ensemble;
   private final int models;
@@ -58,6 +63,7 @@ final class EnsembleLoop {
       makeRoom(firstRoom());
       rs_fit fits = fits();
       rs_ensemble_run run = settings();
+      Engine.rs_ensemble_stop(ensemble, 0);
       long[] failedBefore = failures();
       boolean stopped = false;
       rs_dataset rows = plan.rows.data().acquire();
@@ -73,7 +79,7 @@ final class EnsembleLoop {
             run.done(0);
           }
           report(run, fits);
-          stopped = cancelled.getAsBoolean();
+          stopped = isStopped(run);
         }
         monitor.finish(failures());
       } finally {
@@ -89,12 +95,24 @@ final class EnsembleLoop {
   }
 
   /**
-   * All epochs, or where these are very many as many as there is room for. A cosine and the mean at the end of an
-   * exchange need to know the end from the beginning.
+   * All epochs, or where these are very many as many as there is room for. A cosine, the mean at the end of an exchange
+   * and ranks that meet there need to know the end from the beginning.
    */
   private int firstRoom() {
-    boolean needsEnd = plan.fit.schedule().kind() == Schedule.Kind.COSINE || plan.exchange.kind() == Exchange.Kind.AVERAGE;
+    boolean needsEnd = plan.fit.schedule().kind() == Schedule.Kind.COSINE || plan.exchange.kind() != Exchange.Kind.NEVER;
     return needsEnd ? plan.fit.epochs() : Math.min(plan.fit.epochs(), Math.max(1, FIRST_LOSSES / models));
+  }
+
+  private boolean isStopped(rs_ensemble_run run) {
+    boolean wanted = cancelled.getAsBoolean();
+    if (!plan.together) {
+      return wanted;
+    }
+    if (wanted) {
+      // Heeded by all ranks after the same exchange, which the result then says.
+      Engine.rs_ensemble_stop(ensemble, 1);
+    }
+    return run.stopped() != 0;
   }
 
   /** Room for the losses of so many epochs, with those that there are. */

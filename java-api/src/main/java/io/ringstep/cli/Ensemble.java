@@ -73,7 +73,7 @@ final class Ensemble {
     int first = (int) ((long) options.models() * rank / world);
     int end = (int) ((long) options.models() * (rank + 1) / world);
     List<Partition> rows = IntStream.range(first, end).mapToObj(data::partition).toList();
-    try (io.ringstep.Ensemble ensemble = build(builder(options, start, first, end, rows.get(0)))) {
+    try (io.ringstep.Ensemble ensemble = build(builder(options, start, first, end, rows.get(0), ranks))) {
       EnsembleResult result = fit(ensemble, rows, first);
       boolean validated = rows.get(0).validation() != null;
       double[] losses = result.cancelled() ? null : ensemble.evaluate(rows.stream().map(Partition::training).toList());
@@ -83,9 +83,14 @@ final class Ensemble {
     }
   }
 
-  /** Of models {@code first} to {@code end}, without the latter, that train side by side, the first of them on {@code rows}. */
+  /**
+   * Of models {@code first} to {@code end}, without the latter, that train side by side.
+   *
+   * @param rows those of the first of them
+   * @param ranks to exchange with
+   */
   static io.ringstep.Ensemble.Builder builder(
-      TrainCommand options, StartingPoint start, int first, int end, Partition rows) {
+      TrainCommand options, StartingPoint start, int first, int end, Partition rows, Optional<Communicator> ranks) {
     LossOptions loss = options.loss;
     io.ringstep.Ensemble.Builder builder =
         (start.models().isEmpty()
@@ -93,6 +98,7 @@ final class Ensemble {
                 : io.ringstep.Ensemble.builder(start.models().subList(first, end)))
             .seed(options.loop.seed + first).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
             .device(options.loop.device).expecting(rows.training().rows(), validated(options, options.fit(0), rows)).exchange(options.loop.exchange).l1(loss.l1);
+    ranks.ifPresent(builder::communicator);
     if (loss.dropout > 0) {
       builder.dropout(loss.dropout, seeds(options, first, end));
     }
@@ -123,7 +129,9 @@ final class Ensemble {
   }
 
   private EnsembleResult fit(io.ringstep.Ensemble ensemble, List<Partition> rows, int first) {
-    Optional<Meeting> meeting = ranks.map(Meeting::new);
+    // Ranks that exchange meet anyway, and agree on an end.
+    boolean exchanges = !options.loop.exchange.equals(Exchange.never());
+    Optional<Meeting> meeting = exchanges ? Optional.empty() : ranks.map(Meeting::new);
     Fit fit =
         options.fit(0).onProgress(
             progress -> {

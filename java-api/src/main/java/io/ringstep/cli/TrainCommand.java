@@ -129,8 +129,6 @@ final class TrainCommand implements Action {
         "--exchange goes with none of --validation, --validation-split, --folds, --ema, --swa, plateau and --dropout");
     int ranks = RankSession.worldSize(System.getenv());
     Checks.require(
-        !exchanges || ranks == 1, "--exchange is between the models of one process; without it " + ranks + " ranks share them out");
-    Checks.require(
         data.groupBy == null || ranks == 1, "--group-by trains all models in one process; start it without " + ranks + " ranks");
     Checks.require(
         models() == 1 || !trainsTogether() || models() >= ranks,

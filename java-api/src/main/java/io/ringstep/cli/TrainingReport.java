@@ -44,7 +44,7 @@ final class TrainingReport {
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
         options.trainsTogether()
-            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.partition(0)).choice())
+            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.partition(0), session.communicator()).choice())
             : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
     int gpus = options.trainsTogether() ? 0 : options.loop.device.gpus();
     String others = gpus > 1 ? ", and " + Text.count(gpus - 1, "GPU") + " more, a thread each" : "";
