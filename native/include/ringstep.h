@@ -408,6 +408,7 @@ typedef struct rs_ensemble_options {
   const double* lr;           /* [models], or null: each that of `model` */
   const double* momentum;     /* [models], or null */
   const double* weight_decay; /* [models], or null */
+  const uint64_t* dropout_seeds; /* [models], or null */
 } rs_ensemble_options;
 
 typedef enum rs_exchange {
@@ -432,7 +433,8 @@ typedef struct rs_ensemble_run {
 
   int64_t exchanges; /* done so far: zero at the start */
   int64_t steps;     /* of all models together, in all calls: zero at the start */
-  int32_t done;      /* 1 once every model is done or has stopped */
+  int32_t done;      /* 1 once every model is done or has stopped; where ranks exchange, every model of all ranks */
+  int32_t stopped;   /* 1 where it ended because of rs_ensemble_stop, on this rank or on another */
 } rs_ensemble_run;
 
 /* All parameters are zero: call rs_ensemble_init or rs_ensemble_set_parameters. */
@@ -463,14 +465,40 @@ RS_API rs_status rs_ensemble_losses(rs_ensemble* ensemble, double* losses);
 RS_API rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps);
 
 /* fits [models]: what each model does and how far it has come, as for rs_trainer_fit, but that `losses`
- * has room for all epochs, entry e for epoch e, and that `seconds`, `losses_capacity` and `step_limit` are
- * ignored. Models are not kept in step except by exchanges. */
+ * has room for all epochs, entry e for epoch e, and that `seconds` and `step_limit` are ignored. A model whose
+ * `losses_capacity` is above 0 pauses when so many of its epochs have ended in this call; with exchanges it must be 0.
+ * Models are not kept in step except by exchanges. */
 RS_API rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run);
+
+/* From the next fit on, exchanges reach over the models of all ranks' ensembles; null: over this one's alone. The
+ * communicator must outlive that. Without exchanges it has no effect. CPU alone.
+ *
+ * All ranks call rs_ensemble_fit alike until `done` or `stopped` is 1, with the same exchange, and with a number of models
+ * of each rank's own. The mean of all ranks' models has the same bits however they are shared out; gradients are
+ * exchanged from model 0 of rank 0 on, with the same fit, rows and optimizer on all ranks. */
+RS_API rs_status rs_ensemble_set_communicator(rs_ensemble* ensemble, rs_communicator* communicator);
+
+/* Ends a fit under way that exchanges with other ranks, on all of them; from any thread. It holds until it is taken back
+ * with stop = 0. */
+RS_API void rs_ensemble_stop(rs_ensemble* ensemble, int32_t stop);
 
 /* losses [models]: the mean loss of each over its rows, all of them where first_rows is null; no update.
  * target_scales [models, outputs], or null. */
 RS_API rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                       const int64_t* row_counts, const float* target_scales, double* losses);
+
+/* What a fit of one model does between two epochs, for those whose which[k], of [models], is not 0, between two calls of
+ * rs_ensemble_fit. CPU alone.
+ *
+ * validate: losses[k], of [models], as rs_ensemble_evaluate, but with the average of the parameters where the fit keeps
+ * one; the others' stay as they are. keep: keeps a copy of these parameters until the next fit begins. take: at the end
+ * of a fit, the parameters that were kept are the model's again, and its optimizer begins anew; where none were, the
+ * average and the parameters change places, if the fit keeps one. */
+RS_API rs_status rs_ensemble_validate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
+                                      const int64_t* row_counts, const float* target_scales, const int32_t* which,
+                                      double* losses);
+RS_API rs_status rs_ensemble_keep(rs_ensemble* ensemble, const int32_t* which);
+RS_API rs_status rs_ensemble_take(rs_ensemble* ensemble, const int32_t* which);
 
 /* y [models, rows, outputs] = every model's answer to x [rows, inputs]; rows >= 0. */
 RS_API rs_status rs_ensemble_predict(rs_ensemble* ensemble, const float* x, int64_t rows, float* y);

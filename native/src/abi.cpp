@@ -813,6 +813,10 @@ rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const 
   if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts)) return status;
   for (int32_t k = 0; k < ensemble.models(); ++k) {
     rs_fit own = fits[k];
+    if (own.losses_capacity < 0 || (own.losses_capacity > 0 && run->exchange != RS_EXCHANGE_NEVER)) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: losses_capacity is %lld; it must be at least 0, and 0 with exchanges", k,
+                  static_cast<long long>(own.losses_capacity));
+    }
     own.losses_capacity = own.losses ? 1 : 0;
     if (rs_status status = check_fit(&own, *data)) return status;
     if (rs_status status = check_scale(ensemble, own.target_scale)) return status;
@@ -825,6 +829,20 @@ rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const 
     if (rs_status status = check_weights(*data)) return status;
   }
   return check_exchange(ensemble, fits, *run);
+}
+
+rs_status check_evaluation(const rs_ensemble& ensemble, const rs_dataset* data, const int64_t* first_rows,
+                           const int64_t* row_counts, const float* target_scales, const double* losses) {
+  if (rs_status status = check_shape(ensemble, data)) return status;
+  if (rs_status status = check_ranges(ensemble, *data, first_rows, row_counts)) return status;
+  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
+  if (rs_status status = check_targets(ensemble, data->y.get(), data->rows)) return status;
+  if (rs_status status = check_weights(*data)) return status;
+  for (int32_t k = 0; target_scales && k < ensemble.models(); ++k) {
+    const float* own = target_scales + int64_t{k} * ensemble.network().outputs();
+    if (rs_status status = check_scale(ensemble, own)) return status;
+  }
+  return RS_OK;
 }
 
 }  // namespace
@@ -912,19 +930,46 @@ rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_f
   });
 }
 
+rs_status rs_ensemble_set_communicator(rs_ensemble* ensemble, rs_communicator* communicator) {
+  return guarded("ensemble", [&] {
+    ensemble->set_communicator(communicator ? communicator->ranks.get() : nullptr);
+    return RS_OK;
+  });
+}
+
+void rs_ensemble_stop(rs_ensemble* ensemble, int32_t stop) { ensemble->set_stop(stop != 0); }
+
 rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                const int64_t* row_counts, const float* target_scales, double* losses) {
-  if (rs_status status = check_shape(*ensemble, dataset)) return status;
-  if (rs_status status = check_ranges(*ensemble, *dataset, first_rows, row_counts)) return status;
-  if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
-  if (rs_status status = check_targets(*ensemble, dataset->y.get(), dataset->rows)) return status;
-  if (rs_status status = check_weights(*dataset)) return status;
-  for (int32_t k = 0; target_scales && k < ensemble->models(); ++k) {
-    const float* own = target_scales + int64_t{k} * ensemble->network().outputs();
-    if (rs_status status = check_scale(*ensemble, own)) return status;
-  }
+  if (rs_status status = check_evaluation(*ensemble, dataset, first_rows, row_counts, target_scales, losses)) return status;
   return guarded("evaluate", [&] {
     ensemble->evaluate(*dataset, first_rows, row_counts, target_scales, losses);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_validate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
+                               const int64_t* row_counts, const float* target_scales, const int32_t* which, double* losses) {
+  if (!which) return fail(RS_INVALID_ARGUMENT, "which must not be null");
+  if (rs_status status = check_evaluation(*ensemble, dataset, first_rows, row_counts, target_scales, losses)) return status;
+  return guarded("validate", [&] {
+    ensemble->validate(*dataset, first_rows, row_counts, target_scales, which, losses);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_keep(rs_ensemble* ensemble, const int32_t* which) {
+  if (!which) return fail(RS_INVALID_ARGUMENT, "which must not be null");
+  return guarded("keep", [&] {
+    ensemble->keep(which);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_take(rs_ensemble* ensemble, const int32_t* which) {
+  if (!which) return fail(RS_INVALID_ARGUMENT, "which must not be null");
+  return guarded("take", [&] {
+    ensemble->take(which);
     return RS_OK;
   });
 }

@@ -2,8 +2,11 @@
 // cpu/cpu_ensemble.h is the CPU's. The contract is that of trainer.h.
 #pragma once
 
+#include <atomic>
+#include <stdexcept>
 #include <utility>
 
+#include "collective/communicator.h"
 #include "dataset.h"
 #include "network.h"
 #include "ringstep.h"
@@ -38,8 +41,28 @@ struct rs_ensemble {
                         const float* target_scales, double* losses) = 0;
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
+  // Exchanges with the other ranks' ensembles from now on, or with none where it is null.
+  virtual void set_communicator(rs::collective::Communicator* communicator) {
+    if (communicator) throw std::runtime_error("this engine's ensembles cannot exchange with other ranks");
+  }
+
+  // Whether a fit that exchanges with other ranks shall end; from any thread.
+  void set_stop(bool stop) { stop_.store(stop, std::memory_order_relaxed); }
+
+  // Between two calls of fit, for engines that validate; see rs_ensemble_validate.
+  virtual void validate(const rs_dataset&, const int64_t*, const int64_t*, const float*, const int32_t*, double*) { no_validation(); }
+  virtual void keep(const int32_t*) { no_validation(); }
+  virtual void take(const int32_t*) { no_validation(); }
+
  protected:
+  [[noreturn]] static void no_validation() { throw std::runtime_error("this engine's ensembles have no validation and no averages"); }
+
+  bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
+
   const rs::Network network_;
   const rs::Settings settings_;
   const int32_t models_;
+
+ private:
+  std::atomic<bool> stop_{false};
 };

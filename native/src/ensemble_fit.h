@@ -30,10 +30,12 @@ bool is_done(const Model& model, const rs_fit& fit) {
   return model.failed || fit.epoch >= fit.epochs;
 }
 
-// Whether it has steps to take before its step_limit.
+// Whether it has steps to take before its step_limit, and before as many epochs as its losses_capacity have ended.
 template <typename Model>
 bool is_due(const Model& model, const rs_fit& fit) {
-  return !is_done(model, fit) && !(fit.step_limit > 0 && fit.steps >= fit.step_limit);
+  const bool at_limit = fit.step_limit > 0 && fit.steps >= fit.step_limit;
+  const bool pauses = fit.losses_capacity > 0 && fit.losses_count >= fit.losses_capacity;
+  return !is_done(model, fit) && !at_limit && !pauses;
 }
 
 template <typename Model>
@@ -67,8 +69,8 @@ void keep_books(std::vector<Model>& models, const EnsembleFit& fitting, Train tr
   fitting.run.done = all_done(models, fits);
 }
 
-// Calls train(), which takes every model to its step_limit or its end and is false where the time was up before, and
-// where models are averaged average() after it, until all is done or the time is up.
+// Calls train(), which takes every model to its step_limit, its pause or its end and is false where the time was up
+// before. Where models are averaged it does so, with average() after each, until all is done or the time is up.
 template <typename Model, typename Train, typename Average>
 void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fitting, Train train, Average average) {
   rs_ensemble_run& run = fitting.run;
@@ -78,18 +80,17 @@ void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fittin
     for (size_t k = 0; k < models.size(); ++k) {
       fitting.fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
     }
-    if (!train()) break;
-    if (averages) {
-      average();
-      run.exchanges += 1;
-    }
+    if (!train() || !averages) break;
+    average();
+    run.exchanges += 1;
     done = all_done(models, fitting.fits);
     if (fitting.deadline.is_past()) break;
   }
 }
 
 // The mean of the parameters, parameters_of(k), of all models that did not fail, added in the order of the models;
-// weighted by weights[k], if any. Empty where there is nothing to average.
+// weighted by weights[k], if any. Empty where there is nothing to average. For models of one process alone: cpu/exact_mean.h
+// has the mean that ranks share.
 template <typename Model, typename ParametersOf>
 std::vector<float> mean_parameters(const std::vector<Model>& models, const double* weights, size_t count, ParametersOf parameters_of) {
   std::vector<double> sum(count);

@@ -53,7 +53,22 @@ struct Work {
   }
 };
 
+// Schedules and averages, one after the other; every third fit has none.
+void vary(rs_fit& fit, int64_t turn) {
+  const rs_schedule schedules[] = {{RS_CONSTANT, 0, 0, 0, 0, 0},
+                                   {RS_STEP_DECAY, 1, 0.5, 0, 0, 0},
+                                   {RS_COSINE, 0, 0, 0.001, 7, 0.25},
+                                   {RS_CONSTANT, 0, 0, 0, 40, 0.25}};
+  const rs_average averages[] = {{RS_EMA, 0.9, 0}, {RS_NO_AVERAGE, 0, 0}, {RS_SWA, 0, 1}, {RS_EMA, 0.5, 0}, {RS_SWA, 0, 3}};
+  if (turn % 3 == 0) return;
+  fit.schedule = schedules[turn / 3 % 4];
+  fit.average = averages[turn % 5];
+  if (turn % 4 == 0) fit.lr_scale = 0.7;
+}
+
 enum class Order { kOwn, kShared, kNone };
+
+int64_t varied = 0;
 
 Work random_work(Random& random, const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer,
                  int32_t models, int64_t batch, Order order, bool groups) {
@@ -76,6 +91,7 @@ Work random_work(Random& random, const std::vector<int32_t>& sizes, rs_activatio
     fit.shuffle = order != Order::kNone;
     fit.seed = order == Order::kShared ? 7 : random.bits();
     fit.target_scale = random.below(2) ? work.scale.data() : nullptr;
+    vary(fit, varied++);
     work.fits.push_back(fit);
     if (groups) {
       work.first_rows.push_back(work.rows);
@@ -107,7 +123,7 @@ Ensemble make_ensemble(const Work& work, int32_t threads) {
 }
 
 struct Outcome {
-  std::vector<float> parameters;
+  std::vector<float> parameters;  // and where the fit kept an average, that
   std::vector<double> losses;  // of epochs, then of the last step, then over all rows
   int64_t steps = 0;
   int64_t failed = 0;
@@ -141,7 +157,19 @@ Outcome alone(const Work& work, rs_dataset* data, int32_t k) {
   double loss = 0;
   CHECK_OK(rs_trainer_evaluate(trainer.get(), own.get(), fit.target_scale, &loss));
   outcome.losses.push_back(loss);
+  if (fit.average.kind != RS_NO_AVERAGE) {
+    const rs_status swapped = rs_trainer_swap_average(trainer.get());
+    CHECK(swapped == RS_OK || swapped == RS_INVALID_ARGUMENT, "%s", rs_last_error());
+    const std::vector<float> average = test::parameters_of(trainer);
+    outcome.parameters.insert(outcome.parameters.end(), average.begin(), average.end());
+  }
   return outcome;
+}
+
+std::vector<float> parameters_of(const Ensemble& ensemble, int32_t model) {
+  std::vector<float> parameters(static_cast<size_t>(rs_ensemble_parameter_count(ensemble.get())));
+  CHECK_OK(rs_ensemble_get_parameters(ensemble.get(), model, parameters.data(), static_cast<int64_t>(parameters.size())));
+  return parameters;
 }
 
 // In one call, or in many short ones.
@@ -171,11 +199,15 @@ std::vector<Outcome> together(const Work& work, rs_dataset* data, int32_t thread
   CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data, run.first_rows, run.row_counts, scales.data(), final_losses.data()));
   std::vector<Outcome> outcomes(models);
   int64_t steps = 0;
+  const auto append_parameters = [&](size_t k) {
+    const std::vector<float> own = parameters_of(ensemble, static_cast<int32_t>(k));
+    outcomes[k].parameters.insert(outcomes[k].parameters.end(), own.begin(), own.end());
+  };
+  for (size_t k = 0; k < models; ++k) append_parameters(k);
+  CHECK_OK(rs_ensemble_take(ensemble.get(), std::vector<int32_t>(models, 1).data()));
   for (size_t k = 0; k < models; ++k) {
     Outcome& outcome = outcomes[k];
-    outcome.parameters.resize(static_cast<size_t>(rs_ensemble_parameter_count(ensemble.get())));
-    CHECK_OK(rs_ensemble_get_parameters(ensemble.get(), static_cast<int32_t>(k), outcome.parameters.data(),
-                                        static_cast<int64_t>(outcome.parameters.size())));
+    if (fits[k].average.kind != RS_NO_AVERAGE) append_parameters(k);
     outcome.losses.assign(losses.begin() + static_cast<long>(k * epochs), losses.begin() + static_cast<long>((k + 1) * epochs));
     outcome.losses.push_back(last[k]);
     outcome.losses.push_back(final_losses[k]);
@@ -323,6 +355,127 @@ void steps_and_predictions() {
   }
 }
 
+// ---- between epochs ----
+
+// The losses of a model's epochs on validation rows, and the parameters of one of them, which are the model's at the end.
+struct Validated {
+  std::vector<double> losses;
+  std::vector<float> kept;
+};
+
+constexpr int64_t kKeptEpoch = 2;
+
+Validated validated_alone(const Work& work, const Dataset& data, const Dataset& validation, int32_t k) {
+  const Dataset own = cut(data.get(), work, work.first_row(k), work.rows_of(k));
+  const Trainer trainer = test::make_trainer(work.sizes, work.activation, work.optimizer_of(k), 1);
+  CHECK_OK(rs_trainer_init(trainer.get(), work.seeds[static_cast<size_t>(k)]));
+  Validated result;
+  rs_fit fit = work.fits[static_cast<size_t>(k)];
+  fit.losses_capacity = 1;
+  double epoch_loss = 0;
+  fit.losses = &epoch_loss;
+  while (!fit.done) {
+    CHECK_OK(rs_trainer_fit(trainer.get(), own.get(), &fit));
+    const bool swapped = rs_trainer_swap_average(trainer.get()) == RS_OK;
+    double loss = 0;
+    CHECK_OK(rs_trainer_evaluate(trainer.get(), validation.get(), nullptr, &loss));
+    result.losses.push_back(loss);
+    if (fit.epoch == kKeptEpoch) result.kept = test::parameters_of(trainer);
+    if (swapped) CHECK_OK(rs_trainer_swap_average(trainer.get()));
+  }
+  return result;
+}
+
+std::vector<Validated> validated_together(const Work& work, const Dataset& data, const Dataset& validation, int32_t threads, bool in_slices) {
+  const size_t models = static_cast<size_t>(work.models);
+  const Ensemble ensemble = make_ensemble(work, threads);
+  std::vector<rs_fit> fits = work.fits;
+  for (rs_fit& fit : fits) fit.losses_capacity = 1;
+  rs_ensemble_run run = {};
+  run.first_rows = work.first_rows.empty() ? nullptr : work.first_rows.data();
+  run.row_counts = work.row_counts.empty() ? nullptr : work.row_counts.data();
+  run.seconds = in_slices ? 1e-9 : 0;
+  std::vector<Validated> results(models);
+  while (!run.done) {
+    CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
+    std::vector<int32_t> ended(models), keep(models);
+    std::vector<double> losses(models, -1);
+    for (size_t k = 0; k < models; ++k) {
+      CHECK(fits[k].losses_count <= 1, "%lld epochs in a call", static_cast<long long>(fits[k].losses_count));
+      ended[k] = fits[k].losses_count > 0;
+      keep[k] = ended[k] && fits[k].epoch == kKeptEpoch;
+    }
+    CHECK_OK(rs_ensemble_validate(ensemble.get(), validation.get(), nullptr, nullptr, nullptr, ended.data(), losses.data()));
+    CHECK_OK(rs_ensemble_keep(ensemble.get(), keep.data()));
+    for (size_t k = 0; k < models; ++k) {
+      if (ended[k]) results[k].losses.push_back(losses[k]);
+      CHECK(ended[k] || losses[k] == -1, "model %zu was validated amid an epoch", k);
+    }
+  }
+  CHECK_OK(rs_ensemble_take(ensemble.get(), std::vector<int32_t>(models, 1).data()));
+  for (size_t k = 0; k < models; ++k) results[k].kept = parameters_of(ensemble, static_cast<int32_t>(k));
+  return results;
+}
+
+void validation_is_that_of_a_model_alone() {
+  Random random(11);
+  for (int64_t batch : {1, 5, 16}) {
+    for (bool groups : {false, true}) {
+      const Work work = random_work(random, {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 37, batch, Order::kOwn, groups);
+      const Dataset data = data_of(work), validation = test::random_dataset(29, 10, 1, 6);
+      for (bool in_slices : {false, true}) {
+        const std::vector<Validated> actual = validated_together(work, data, validation, 2, in_slices);
+        for (int32_t k = 0; k < work.models; ++k) {
+          const Validated expected = validated_alone(work, data, validation, k);
+          const Validated& own = actual[static_cast<size_t>(k)];
+          CHECK(own.losses == expected.losses, "%s, model %d: other losses", work.name().c_str(), k);
+          const int64_t count = static_cast<int64_t>(expected.kept.size());
+          CHECK(test::first_difference(own.kept.data(), expected.kept.data(), count) == count, "%s, model %d: other parameters were kept",
+                work.name().c_str(), k);
+        }
+      }
+    }
+  }
+}
+
+// Each model drops units by a seed of its own.
+void dropout_has_a_seed_for_each_model() {
+  Random random(12);
+  const Work work = random_work(random, {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 5, 4, Order::kOwn, false);
+  const Dataset data = data_of(work);
+  rs_ensemble_options options = {};
+  options.model.sizes = work.sizes.data();
+  options.model.size_count = 3;
+  options.model.activation = RS_RELU;
+  options.model.optimizer = work.optimizer;
+  options.model.threads = 2;
+  options.model.dropout = 0.3;
+  options.models = 5;
+  options.lr = work.lr.data();
+  const uint64_t seeds[] = {3, 1, 4, 1, 5};
+  options.dropout_seeds = seeds;
+  rs_ensemble* made = nullptr;
+  CHECK_OK(rs_ensemble_create(&options, &made));
+  const Ensemble ensemble(made);
+  CHECK_OK(rs_ensemble_init(made, work.seeds.data()));
+  std::vector<rs_fit> fits = work.fits;
+  rs_ensemble_run run = {};
+  while (!run.done) CHECK_OK(rs_ensemble_fit(made, data.get(), fits.data(), &run));
+  for (int32_t k = 0; k < 5; ++k) {
+    rs_trainer_options own = options.model;
+    own.optimizer.lr = work.lr[static_cast<size_t>(k)];
+    own.dropout_seed = seeds[k];
+    rs_trainer* alone = nullptr;
+    CHECK_OK(rs_trainer_create(&own, &alone));
+    const Trainer trainer(alone);
+    CHECK_OK(rs_trainer_init(alone, work.seeds[static_cast<size_t>(k)]));
+    rs_fit fit = work.fits[static_cast<size_t>(k)];
+    CHECK_OK(rs_trainer_fit(alone, data.get(), &fit));
+    const std::vector<float> expected = test::parameters_of(trainer), actual = parameters_of(ensemble, k);
+    CHECK(test::first_difference(actual.data(), expected.data(), 241) == 241, "model %d drops other units", k);
+  }
+}
+
 // ---- exchange ----
 
 std::vector<std::vector<float>> fit_with(const Work& work, const Dataset& data, rs_exchange exchange, int64_t every,
@@ -338,10 +491,7 @@ std::vector<std::vector<float>> fit_with(const Work& work, const Dataset& data, 
   run.seconds = in_slices ? 1e-9 : 0;
   while (!run.done) CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
   std::vector<std::vector<float>> parameters;
-  for (int32_t k = 0; k < work.models; ++k) {
-    parameters.emplace_back(static_cast<size_t>(rs_ensemble_parameter_count(ensemble.get())));
-    CHECK_OK(rs_ensemble_get_parameters(ensemble.get(), k, parameters.back().data(), static_cast<int64_t>(parameters.back().size())));
-  }
+  for (int32_t k = 0; k < work.models; ++k) parameters.push_back(parameters_of(ensemble, k));
   return parameters;
 }
 
@@ -378,7 +528,10 @@ void average_of_every_step_comes_close_to_data_parallel_training() {
     work.seeds[static_cast<size_t>(k)] = 9;
     work.first_rows.push_back(k * kRows);
     work.row_counts.push_back(kRows);
-    work.fits[static_cast<size_t>(k)].target_scale = nullptr;
+    rs_fit& fit = work.fits[static_cast<size_t>(k)];
+    fit.target_scale = nullptr;
+    fit.schedule = {};
+    fit.lr_scale = 0;
   }
   const Dataset data = data_of(work);
   // The same rows as one trainer meets them: each step's from every model.
@@ -508,6 +661,16 @@ void bad_calls_are_refused() {
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "same optimizer");
   run.exchange = 7;
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "exchange 7");
+  fits[1].losses_capacity = 1;
+  run = {};
+  run.exchange = RS_EXCHANGE_AVERAGE;
+  run.exchange_every = 1;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "losses_capacity");
+  double losses[3];
+  refused(rs_ensemble_validate(ensemble.get(), data.get(), nullptr, nullptr, nullptr, nullptr, losses), "which");
+  refused(rs_ensemble_keep(ensemble.get(), nullptr), "which");
+  refused(rs_ensemble_take(ensemble.get(), nullptr), "which");
+  fits[1].losses_capacity = 0;
   fits[1].batch = 0;
   run = {};
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "batch");
@@ -521,6 +684,8 @@ int main() {
   a_model_that_diverges_disturbs_no_other();
   a_stopped_model_stays();
   steps_and_predictions();
+  validation_is_that_of_a_model_alone();
+  dropout_has_a_seed_for_each_model();
   exchange_of_gradients_is_data_parallel_training();
   average_of_every_step_comes_close_to_data_parallel_training();
   average_of_rounds();

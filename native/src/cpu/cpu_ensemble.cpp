@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kFewSmall = 8, kFew = 3;
 
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
-constexpr int64_t kModelsATask = 32;
+constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
 rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
   rs_optimizer settings = options.model.optimizer;
@@ -26,6 +26,23 @@ rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
   if (options.weight_decay) settings.weight_decay = options.weight_decay[model];
   return settings;
 }
+
+// The average of a trainer's parameters stands for them as long as this lives; where there is none nothing changes.
+class AverageInUse {
+ public:
+  explicit AverageInUse(Trainer& trainer) : trainer_(trainer), swaps_(trainer.averaged() > 0) {
+    if (swaps_) trainer_.swap_average();
+  }
+  ~AverageInUse() {
+    if (swaps_) trainer_.swap_average();
+  }
+  AverageInUse(const AverageInUse&) = delete;
+  AverageInUse& operator=(const AverageInUse&) = delete;
+
+ private:
+  Trainer& trainer_;
+  const bool swaps_;
+};
 
 bool same(const rs_optimizer& a, const rs_optimizer& b) {
   return a.kind == b.kind && a.lr == b.lr && a.momentum == b.momentum && a.nesterov == b.nesterov &&
@@ -40,9 +57,12 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
-      lanes_(static_cast<size_t>(threads_)) {
+      lanes_(static_cast<size_t>(threads_)),
+      mean_(network_.parameter_count) {
   for (int32_t k = 0; k < models_; ++k) {
-    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, settings_, optimizer_of(options, k), 1);
+    Settings own = settings_;
+    if (options.dropout_seeds) own.dropout_seed = options.dropout_seeds[k];
+    models_of_[static_cast<size_t>(k)].trainer = std::make_unique<Trainer>(network_, own, optimizer_of(options, k), 1);
   }
 }
 
@@ -65,10 +85,11 @@ void Ensemble::share_out(int64_t count, F f) {
 // Calls f(k, model) for every model, with scratch memory in its trainer.
 template <typename F>
 void Ensemble::for_models(F f) {
-  share_out((models_ + kModelsATask - 1) / kModelsATask, [&](int64_t task, int worker) {
+  const int64_t share = std::clamp<int64_t>(models_ / (kTasksAThread * threads_), 1, kMostModelsATask);
+  share_out((models_ + share - 1) / share, [&](int64_t task, int worker) {
     Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    const int64_t end = std::min<int64_t>(models_, (task + 1) * kModelsATask);
-    for (int64_t k = task * kModelsATask; k < end; ++k) {
+    const int64_t end = std::min<int64_t>(models_, (task + 1) * share);
+    for (int64_t k = task * share; k < end; ++k) {
       Model& model = models_of_[static_cast<size_t>(k)];
       model.trainer->swap_scratch(scratch);
       const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
@@ -134,7 +155,7 @@ bool Ensemble::one_optimizer() const {
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   const rs_fit& fit = fitting.fits[model];
   const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
-  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data, fit);
+  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data);
 }
 
 // Those with most rows first: side by side are then models that take about as long, and what is left to the
@@ -207,12 +228,10 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
   Model& model = models_of_[static_cast<size_t>(k)];
   rs_fit& fit = fitting.fits[k];
   double* const losses = fit.losses;
-  if (losses) {
-    fit.losses = losses + fit.epoch;
-    fit.losses_capacity = fit.epochs - fit.epoch;
-  }
+  const int64_t before = fit.losses_count, capacity = fit.losses_capacity;
+  if (losses) fit.losses = losses + fit.epoch;
+  fit.losses_capacity = capacity > 0 ? capacity - before : losses ? fit.epochs - fit.epoch : 0;
   fit.seconds = fitting.deadline.seconds_left();
-  const int64_t before = fit.losses_count;
   rs_status status;
   if (fitting.run.first_rows) {
     const rs_dataset own(fitting.data, fitting.first_row(k), fitting.rows(k));
@@ -222,7 +241,7 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
   }
   fit.losses_count += before;
   fit.losses = losses;
-  fit.losses_capacity = 0;
+  fit.losses_capacity = capacity;
   fit.seconds = 0;
   if (status == RS_NON_FINITE) model.failed = -1;
 }
@@ -230,33 +249,122 @@ void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const Deadline deadline(run.seconds);
   const Fitting fitting = {data, fits, run, deadline};
+  for (int32_t k = 0; k < models_; ++k) {
+    if (fits[k].steps == 0) models_of_[static_cast<size_t>(k)].kept.clear();
+  }
+  run.stopped = 0;
+  bool done_everywhere = false;
   keep_books(models_of_, fitting, [&] {
     if (run.exchange == RS_EXCHANGE_GRADIENT) {
-      fit_as_one(fitting);
+      done_everywhere = fit_as_one(fitting);
+    } else if (run.exchange == RS_EXCHANGE_AVERAGE && ranks_) {
+      done_everywhere = train_with_ranks(fitting);
     } else {
       train_in_rounds(models_of_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
     }
   });
+  if (ranks_ && run.exchange != RS_EXCHANGE_NEVER) run.done = done_everywhere;
 }
 
-void Ensemble::average(const Fitting& fitting) {
+// ---- exchanges ----
+
+void Ensemble::set_communicator(collective::Communicator* communicator) {
+  ranks_.reset();
+  communicator_ = communicator && communicator->size() > 1 ? communicator : nullptr;
+  if (communicator_) {
+    ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, mean_.length());
+  }
+}
+
+// Of all ranks' models; returns how many of them are not done.
+int64_t Ensemble::average(const Fitting& fitting) {
+  std::vector<int32_t> sound;
+  int64_t undone = 0;
+  for (int32_t k = 0; k < models_; ++k) {
+    const Model& model = models_of_[static_cast<size_t>(k)];
+    if (!model.failed) sound.push_back(k);
+    undone += !is_done(model, fitting.fits[k]);
+  }
+  mean_.begin(static_cast<int64_t>(sound.size()), fitting.run.exchange_weights != nullptr);
+  share_out(static_cast<int64_t>(sound.size()), [&](int64_t i, int) {
+    const int32_t k = sound[static_cast<size_t>(i)];
+    const double weight = fitting.run.exchange_weights ? fitting.run.exchange_weights[k] : 1;
+    mean_.put(i, models_of_[static_cast<size_t>(k)].trainer->parameters(), weight);
+  });
   const size_t count = static_cast<size_t>(network_.parameter_count);
-  const std::vector<float> mean = mean_parameters(models_of_, fitting.run.exchange_weights, count,
-                                                  [&](size_t k) { return models_of_[k].trainer->change_parameters(); });
-  if (mean.empty()) return;
+  std::vector<float> mean(count);
+  if (!mean_.run(ranks_.get(), threads_, undone, mean.data())) return undone;
   for_models([&](int32_t, Model& model) {
     if (!model.failed) std::memcpy(model.trainer->change_parameters(), mean.data(), count * sizeof(float));
   });
+  return undone;
 }
 
-// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the threads, and
-// their exact sum moves all models alike. So one of them is enough to work with.
-void Ensemble::fit_as_one(const Fitting& fitting) {
+// Rounds that all ranks take together. Each trains for a slice of time at most; then all hear how many have not come to
+// the end of the round, and whether one wants to stop. So none waits longer for another than it takes to train a slice.
+// Whether all ranks' models are done.
+bool Ensemble::train_with_ranks(const Fitting& fitting) {
+  rs_ensemble_run& run = fitting.run;
+  do {
+    for (int32_t k = 0; k < models_; ++k) fitting.fits[k].step_limit = (run.exchanges + 1) * run.exchange_every;
+    collective::GradientSum::Tally tally = {train(fitting) ? 0 : 1, wants_stop()};
+    ranks_->run(tally);
+    run.stopped = tally.stops > 0;
+    if (run.stopped) return false;
+    if (tally.rows > 0) continue;
+    const int64_t undone = average(fitting);
+    run.exchanges += 1;
+    if (undone == 0) return true;
+  } while (!fitting.deadline.is_past());
+  return false;
+}
+
+// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the ranks and threads,
+// and their exact sum moves all models alike. So one of them is enough to work with. Whether it is done.
+bool Ensemble::fit_as_one(const Fitting& fitting) {
   Model& first = models_of_[0];
-  if (first.failed) return;
-  first.trainer->set_threads(threads_);
-  train_alone(fitting, 0);
-  first.trainer->set_threads(1);
+  if (ranks_ && fitting.fits[0].steps == 0) {
+    begin_as_rank_zero();
+    first.trainer->set_communicator(communicator_, collective::GradientSum::kExact);
+  }
+  if (!first.failed) {
+    first.trainer->set_threads(threads_);
+    first.trainer->set_stop(wants_stop());
+    train_alone(fitting, 0);
+    first.trainer->set_threads(1);
+    copy_first(fitting);
+  }
+  const rs_fit& leader = fitting.fits[0];
+  fitting.run.stopped = leader.stopped;
+  const bool done = is_done(first, leader);
+  if (ranks_ && (done || leader.stopped)) first.trainer->set_communicator(nullptr, collective::GradientSum::kExact);
+  return done;
+}
+
+// Model 0 begins as that of rank 0.
+void Ensemble::begin_as_rank_zero() {
+  Model& first = models_of_[0];
+  Trainer& trainer = *first.trainer;
+  struct {
+    rs_optimizer_state optimizer;
+    int64_t steps, failed;
+  } state = {{}, first.steps, first.failed};
+  std::vector<float> parameters(static_cast<size_t>(network_.parameter_count)), moments(static_cast<size_t>(trainer.state_count()));
+  trainer.get_parameters(parameters.data());
+  trainer.get_state(moments.data(), state.optimizer);
+  const auto send = [&](void* bytes, size_t count) { communicator_->broadcast(bytes, static_cast<int64_t>(count), 0); };
+  send(&state, sizeof state);
+  send(parameters.data(), parameters.size() * sizeof(float));
+  if (!moments.empty()) send(moments.data(), moments.size() * sizeof(float));
+  trainer.set_parameters(parameters.data());
+  trainer.set_state(moments.data(), state.optimizer);
+  first.steps = state.steps;
+  first.failed = state.failed;
+}
+
+// All models become what the first one is.
+void Ensemble::copy_first(const Fitting& fitting) {
+  const Model& first = models_of_[0];
   const rs_fit& leader = fitting.fits[0];
   for (int32_t k = 1; k < models_; ++k) {
     Model& model = models_of_[static_cast<size_t>(k)];
@@ -279,19 +387,52 @@ void Ensemble::fit_as_one(const Fitting& fitting) {
 
 void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, double* losses) {
-  for_models([&](int32_t k, Model& model) {
-    const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
-    if (first_rows) {
-      const rs_dataset own(data, first_rows[k], row_counts[k]);
-      losses[k] = model.trainer->evaluate(own, scale);
-    } else {
-      losses[k] = model.trainer->evaluate(data, scale);
-    }
-  });
+  for_models([&](int32_t k, Model&) { losses[k] = evaluate(data, first_rows, row_counts, target_scales, k); });
+}
+
+double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                          const float* target_scales, int32_t k) {
+  Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
+  const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
+  if (!first_rows) return trainer.evaluate(data, scale);
+  const rs_dataset own(data, first_rows[k], row_counts[k]);
+  return trainer.evaluate(own, scale);
 }
 
 void Ensemble::predict(const float* x, int64_t rows, float* y) {
   for_models([&](int32_t k, Model& model) { model.trainer->predict(x, rows, y + k * rows * network_.outputs()); });
+}
+
+// ---- between two epochs ----
+
+void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, const int32_t* which, double* losses) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    const AverageInUse average(*model.trainer);
+    losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
+  });
+}
+
+void Ensemble::keep(const int32_t* which) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    const AverageInUse average(*model.trainer);
+    model.kept.resize(static_cast<size_t>(network_.parameter_count));
+    model.trainer->get_parameters(model.kept.data());
+  });
+}
+
+void Ensemble::take(const int32_t* which) {
+  for_models([&](int32_t k, Model& model) {
+    if (!which[k]) return;
+    if (!model.kept.empty()) {
+      model.trainer->set_parameters(model.kept.data());
+      model.kept = {};
+    } else if (model.trainer->averaged() > 0) {
+      model.trainer->swap_average();
+    }
+  });
 }
 
 }  // namespace rs::cpu

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/cpu_trainer.h"
+#include "cpu/exact_mean.h"
 #include "cpu/lane_group.h"
 #include "ensemble.h"
 #include "ensemble_fit.h"
@@ -28,15 +29,22 @@ class Ensemble final : public rs_ensemble {
   void losses(double* losses) override;
   void failures(int64_t* steps) override;
 
+  void set_communicator(collective::Communicator* communicator) override;
   bool one_optimizer() const override;
   void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) override;
   void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
                 double* losses) override;
   void predict(const float* x, int64_t rows, float* y) override;
 
+  void validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                const int32_t* which, double* losses) override;
+  void keep(const int32_t* which) override;
+  void take(const int32_t* which) override;
+
  private:
   struct Model {
     std::unique_ptr<Trainer> trainer;
+    std::vector<float> kept;  // parameters, for `take`; empty where there are none
     int64_t steps = 0;   // since its parameters were set
     int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
   };
@@ -51,15 +59,25 @@ class Ensemble final : public rs_ensemble {
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
   void train_alone(const Fitting& fitting, int32_t model);
+  double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                  int32_t model);
   std::vector<int32_t> by_size(const Fitting& fitting);
-  void average(const Fitting& fitting);
-  void fit_as_one(const Fitting& fitting);
+  int64_t average(const Fitting& fitting);
+  bool train_with_ranks(const Fitting& fitting);
+  bool fit_as_one(const Fitting& fitting);
+  void begin_as_rank_zero();
+  void copy_first(const Fitting& fitting);
 
   const int threads_;
   const rs_optimizer_kind kind_;
   std::vector<Model> models_of_;
   std::vector<Scratch> scratch_;                   // of each worker
   std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
+  ExactMean mean_;
+
+  // Null where this ensemble is alone.
+  collective::Communicator* communicator_ = nullptr;
+  std::unique_ptr<collective::GradientSum> ranks_;
 };
 
 }  // namespace rs::cpu

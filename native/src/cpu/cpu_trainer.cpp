@@ -127,10 +127,8 @@ void Trainer::copy_state(Trainer& other) {
   }
 }
 
-bool Trainer::fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const {
-  const bool one_rate =
-      fit.schedule.kind == RS_CONSTANT && fit.schedule.warmup_steps == 0 && (fit.lr_scale == 0 || fit.lr_scale == 1);
-  return !settings_.beyond_plain() && !data.weights.get() && fit.average.kind == RS_NO_AVERAGE && one_rate;
+bool Trainer::fits_in_lanes(const rs_dataset& data) const {
+  return !settings_.beyond_plain() && !data.weights.get();
 }
 
 // ---- one step ----
@@ -436,9 +434,7 @@ rs_status Trainer::fit_epochs(const rs_dataset& data, rs_fit& fit, const Schedul
     if (fit.row < data.rows) break;
     const double weight = p.sample_weights ? fit.epoch_weight_sum : static_cast<double>(data.rows);
     if (fit.losses) fit.losses[fit.losses_count] = mean(fit.epoch_loss_sum, weight);
-    if (fit.average.kind == RS_SWA && fit.epoch >= fit.average.swa_start) {
-      add_to_average(1 / static_cast<double>(averaged_ + 1));
-    }
+    if (fit.average.kind == RS_SWA && fit.epoch >= fit.average.swa_start) add_epoch_to_average();
     fit.losses_count += 1;
     fit.epoch += 1;
     fit.row = 0;
@@ -466,6 +462,11 @@ void Trainer::add_to_average(double share) {
     for (int64_t i = 0; i < network_.parameter_count; ++i) average[i] += step * (parameters[i] - average[i]);
   }
   averaged_ += 1;
+}
+
+float* Trainer::change_average() {
+  average_.reserve(length_);
+  return average_.get();
 }
 
 void Trainer::get_average(float* average) const {

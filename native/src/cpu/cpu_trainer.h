@@ -59,14 +59,21 @@ class Trainer final : public rs_trainer {
   void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
 
   // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
-  bool fits_in_lanes(const rs_dataset& data, const rs_fit& fit) const;
+  bool fits_in_lanes(const rs_dataset& data) const;
 
   // Whether steps of `rows` rows run in the loop for small networks.
   bool takes_small_steps(int64_t rows) const;
 
   Optimizer& optimizer() { return optimizer_; }
+  const float* parameters() const { return parameters_.flat(); }
   float* change_parameters() { return parameters_.change_flat(); }
   void set_last_loss(double loss) { last_loss_ = loss; }
+
+  // The average that a fit keeps, where an ensemble does the steps.
+  void forget_average() { averaged_ = 0; }
+  float* change_average();
+  void count_averaged(int64_t parameters) { averaged_ += parameters; }
+  void add_epoch_to_average() { add_to_average(1 / static_cast<double>(averaged_ + 1)); }
 
   // Takes over the parameters, their average and the optimizer's state of a trainer with the same settings.
   void copy_state(Trainer& other);

@@ -101,6 +101,7 @@ struct ModelLanes {
   float* m;             // the optimizer's state; never null
   float* v;
   float* gradient;      // scratch for steps of several rows
+  float* average;       // exponential moving averages of the parameters; null where no lane keeps one
   float* loss_weights;  // [outputs][16]
 
   // Settings. What has no array is the same in all lanes.
@@ -113,10 +114,13 @@ struct ModelLanes {
   float weight_decay[kModelLanes];
   double exact_lr[kModelLanes];
   double exact_weight_decay[kModelLanes];
+  float average_share[kModelLanes];  // of the way that an average moves towards the parameters in a step
+  int32_t averages[kModelLanes];     // lanes that keep an average; a mask, as those below
 
   // State. Masks have all bits set for yes, and none for no.
   int32_t alive[kModelLanes];  // lanes that train; a loss that is not finite ends that
   int32_t first[kModelLanes];  // lanes whose optimizer has not taken a step
+  int32_t averaged[kModelLanes];  // lanes whose average has begun
   double beta1_power[kModelLanes];
   double beta2_power[kModelLanes];
   double loss_sum[kModelLanes];  // each step's is added
@@ -138,6 +142,7 @@ struct LaneTile {
   int64_t steps;
   int rows;                        // at most kRowPathRows
   int32_t counts[kModelLanes];     // rows of each lane's step
+  const double* rates;             // [steps][16], the learning rates; null where each lane keeps its own
   bool ragged;                     // the counts of lanes that train differ; slots past a lane's count hold any row
 
   __attribute__((always_inline)) int64_t slots() const { return steps * rows; }

@@ -10,6 +10,13 @@ NetworkView view_of(const Network& network) {
           network.parameter_count, network.widest, false};
 }
 
+// Whether there is more for a model to do in this call.
+bool goes_on(const rs_fit& fit) {
+  const bool at_limit = fit.step_limit > 0 && fit.steps >= fit.step_limit;
+  const bool pauses = fit.losses_capacity > 0 && fit.losses_count >= fit.losses_capacity;
+  return fit.epoch < fit.epochs && !at_limit && !pauses;
+}
+
 // Between a model's own vector and its lane; the lane of a vector that the model has not is never looked at.
 void to_lane(const float* values, int64_t count, int lane, float* lanes) {
   for (int64_t i = 0; values && i < count; ++i) lanes[i * kModelLanes + lane] = values[i];
@@ -31,6 +38,7 @@ LaneGroup::LaneGroup(const Network& network, rs_optimizer_kind kind)
       loss_weights_(int64_t{network.outputs()} * kModelLanes),
       workspace_(kernels_.lane_workspace_length(view_of(network))),
       index_(size_t{kTileSlots} * kModelLanes),
+      rates_(size_t{kTileSlots} * kModelLanes),
       lanes_() {
   lanes_.network = view_of(network);
   lanes_.kind = kind;
@@ -61,9 +69,8 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
     for (int k = 0; k < kModelLanes; ++k) {
       if (!lane_[k].used) continue;
       const rs_fit& fit = *lane_[k].work.fit;
-      const bool at_limit = fit.step_limit > 0 && fit.steps >= fit.step_limit;
       const bool lost = !lanes_.alive[k];
-      if (!lost && !late && fit.epoch < fit.epochs && !at_limit) continue;
+      if (!lost && !late && goes_on(fit)) continue;
       leave(k);
       if (lost) failed(lane_[k].work);
     }
@@ -84,9 +91,17 @@ void LaneGroup::enter(int k, const LaneWork& work) {
     const float scale = work.fit->target_scale ? work.fit->target_scale[o] : 1.0f;
     loss_weights_.get()[o * kModelLanes + k] = scale * scale;
   }
+  if (work.fit->steps == 0) work.trainer->forget_average();
+  const bool averages = work.fit->average.kind == RS_EMA;
+  if (averages) {
+    average_.reserve(count * kModelLanes);
+    if (work.trainer->averaged() > 0) to_lane(work.trainer->change_average(), count, k, average_.get());
+  }
+  lanes_.averages[k] = averages ? -1 : 0;
+  lanes_.averaged[k] = work.trainer->averaged() > 0 ? -1 : 0;
+  lanes_.average_share[k] = static_cast<float>(1 - work.fit->average.ema_decay);
   const rs_optimizer& settings = optimizer.settings();
-  lanes_.lr[k] = static_cast<float>(settings.lr);
-  lanes_.exact_lr[k] = settings.lr;
+  lane.schedule.emplace(*work.fit, settings.lr, work.rows);
   lanes_.momentum[k] = static_cast<float>(settings.momentum);
   lanes_.weight_decay[k] = static_cast<float>(settings.weight_decay);
   lanes_.exact_weight_decay[k] = settings.weight_decay;
@@ -107,8 +122,10 @@ void LaneGroup::enter(int k, const LaneWork& work) {
 void LaneGroup::choose_rules() {
   lanes_.any_momentum = false;
   lanes_.plain = lanes_.kind == RS_SGD;
+  lanes_.average = nullptr;
   for (int k = 0; k < kModelLanes; ++k) {
     if (!lane_[k].used) continue;
+    if (lanes_.averages[k]) lanes_.average = average_.get();
     lanes_.any_momentum = lanes_.any_momentum || lanes_.momentum[k] != 0;
     lanes_.plain = lanes_.plain && lanes_.momentum[k] == 0 && lanes_.weight_decay[k] == 0;
   }
@@ -126,6 +143,7 @@ void LaneGroup::leave(int k) {
   progress.beta1_power = lanes_.beta1_power[k];
   progress.beta2_power = lanes_.beta2_power[k];
   optimizer.set_progress(progress);
+  if (lanes_.averaged[k] && lanes_.averages[k]) from_lane(average_.get(), count, k, lane.work.trainer->change_average());
   lane.used = false;
   lanes_.alive[k] = 0;
 }
@@ -202,9 +220,29 @@ void LaneGroup::train_tile(const rs_dataset& data) {
       for (int64_t s = 0; s < tile.slots(); ++s) index_[static_cast<size_t>(s * kModelLanes + k)] = s < has ? own[s] : spare;
     }
   }
+  set_rates(tile);
   kernels_.lane_steps(lanes_, tile, workspace_.get());
   for (int k = 0; k < kModelLanes; ++k) {
     if (lane_[k].used) advance(k, lanes_.steps[k], tile.counts[k]);
+  }
+}
+
+// The learning rates of the tile's steps: where no lane's changes on the way, they are set once.
+void LaneGroup::set_rates(LaneTile& tile) {
+  tile.rates = nullptr;
+  for (int k = 0; k < kModelLanes; ++k) {
+    if (!lane_[k].used) continue;
+    const int64_t steps = lane_[k].work.fit->steps;
+    lanes_.exact_lr[k] = lane_[k].schedule->rate(steps);
+    lanes_.lr[k] = static_cast<float>(lanes_.exact_lr[k]);
+    if (lane_[k].schedule->steps_at_rate(steps) < tile.steps) tile.rates = rates_.data();
+  }
+  if (!tile.rates) return;
+  for (int k = 0; k < kModelLanes; ++k) {
+    for (int64_t s = 0; s < tile.steps; ++s) {
+      const double rate = lane_[k].used ? lane_[k].schedule->rate(lane_[k].work.fit->steps + s) : 0;
+      rates_[static_cast<size_t>(s * kModelLanes + k)] = rate;
+    }
   }
 }
 
@@ -218,7 +256,9 @@ void LaneGroup::advance(int k, int64_t steps, int64_t rows) {
   if (steps > 0 || !lanes_.alive[k]) {
     lane.work.trainer->set_last_loss(lanes_.loss[k] / (static_cast<double>(rows) * network_.outputs()));
   }
+  if (fit.average.kind == RS_EMA) lane.work.trainer->count_averaged(steps);
   if (fit.row < lane.work.rows) return;
+  if (fit.average.kind == RS_SWA && fit.epoch >= fit.average.swa_start) take_epoch_into_average(k);
   if (fit.losses) fit.losses[fit.epoch] = fit.epoch_loss_sum / (static_cast<double>(lane.work.rows) * network_.outputs());
   fit.losses_count += 1;
   fit.epoch += 1;
@@ -226,6 +266,13 @@ void LaneGroup::advance(int k, int64_t steps, int64_t rows) {
   fit.epoch_loss_sum = 0;
   lanes_.loss_sum[k] = 0;
   begin_epoch(lane);
+}
+
+// Of the parameters at the end of an epoch.
+void LaneGroup::take_epoch_into_average(int k) {
+  Trainer& trainer = *lane_[k].work.trainer;
+  from_lane(parameters_.get(), network_.parameter_count, k, trainer.change_parameters());
+  trainer.add_epoch_to_average();
 }
 
 }  // namespace rs::cpu

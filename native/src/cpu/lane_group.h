@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "aligned_buffer.h"
@@ -10,6 +11,7 @@
 #include "dataset.h"
 #include "deadline.h"
 #include "ringstep.h"
+#include "schedule.h"
 #include "shuffle.h"
 
 namespace rs::cpu {
@@ -18,7 +20,7 @@ namespace rs::cpu {
 struct LaneWork {
   int32_t model = -1;
   Trainer* trainer = nullptr;
-  rs_fit* fit = nullptr;  // its step_limit holds
+  rs_fit* fit = nullptr;  // its step_limit and losses_capacity hold
   int64_t first_row = 0;
   int64_t rows = 0;
 };
@@ -37,6 +39,7 @@ class LaneGroup {
     LaneWork work;
     bool used = false;
     Shuffle shuffle;
+    std::optional<Schedule> schedule;
   };
 
   // Rows of all lanes that one tile may have, steps times rows a step.
@@ -52,11 +55,14 @@ class LaneGroup {
   int64_t steps_ahead(const Lane& lane) const;
   void advance(int lane, int64_t steps, int64_t rows);
   void begin_epoch(Lane& lane);
+  void set_rates(LaneTile& tile);
+  void take_epoch_into_average(int lane);
 
   const Network& network_;
   const Kernels& kernels_;
-  AlignedBuffer parameters_, m_, v_, gradient_, loss_weights_, workspace_;
+  AlignedBuffer parameters_, m_, v_, gradient_, average_, loss_weights_, workspace_;
   std::vector<int64_t> index_;
+  std::vector<double> rates_;
   ModelLanes lanes_;
   Lane lane_[kModelLanes];
 };

@@ -194,6 +194,7 @@ void Ensemble::require_plain(const Fitting& fitting) const {
   if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
   for (int32_t k = 0; k < models_; ++k) {
     if (const char* what = beyond_plain(fitting.data, fitting.fits[k])) refuse(what);
+    if (fitting.fits[k].losses_capacity > 0) refuse("pauses between epochs");
     if (fitting.batch(k) > gpu::kMostLatencyBatch) {
       refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
     }

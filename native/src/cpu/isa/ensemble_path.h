@@ -282,6 +282,29 @@ __attribute__((noinline)) static void descend(const ModelLanes& l, const float* 
   }
 }
 
+// The learning rates of a step.
+static void set_rates(ModelLanes& l, const double* rates) {
+  for (int k = 0; k < kLanes; ++k) {
+    l.exact_lr[k] = rates[k];
+    l.lr[k] = static_cast<float>(rates[k]);
+  }
+}
+
+// After a step, what Trainer::add_to_average does: the first parameters are copied.
+__attribute__((noinline)) static void add_to_average(ModelLanes& l) {
+  for (int part = 0; part < kParts; ++part) {
+    const ivec moves = load_mask(l.alive, part) & load_mask(l.averages, part), begun = load_mask(l.averaged, part);
+    const vec share = load_part(l.average_share + part * kPartLanes);
+    for (int64_t i = 0; i < l.network.parameter_count; ++i) {
+      float* average = lanes_of(l.average, i, part);
+      const vec old = load_part(average), p = load_part(lanes_of(l.parameters, i, part));
+      const vec way = share * (p - old);
+      store_part(average, select(moves, select(begun, old + way, p), old));
+    }
+  }
+  for (int k = 0; k < kLanes; ++k) l.averaged[k] |= l.alive[k] & l.averages[k];
+}
+
 // f(Type<Rule>(), Flag<masked>()) for the optimizer at hand.
 template <typename T>
 struct Type {
@@ -492,6 +515,7 @@ struct EnsemblePath {
     }
     for (int64_t s = 0; s < tile.steps && anyone_trains(l); ++s) {
       const int64_t slot = s * tile.rows;
+      if (tile.rates) set_rates(l, tile.rates + s * kLanes);
       for (int r = 0; r < tile.rows; ++r) prefetch(l, tile, slot + 2 * tile.rows + r);
       if (tile.rows == 1) {
         load_slot(l, tile, slot, w.x, w.y);
@@ -500,6 +524,7 @@ struct EnsemblePath {
         batch_step(l, tile, slot, scale, w);
       }
       for (int k = 0; k < kLanes; ++k) l.first[k] &= ~l.alive[k];
+      if (l.average) add_to_average(l);
     }
   }
 };

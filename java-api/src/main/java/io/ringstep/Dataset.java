@@ -284,10 +284,7 @@ public final class Dataset implements AutoCloseable {
     if (values == null) {
       return null;
     }
-    FloatBuffer taken =
-        ByteBuffer.allocateDirect(Math.multiplyExact(chosen.length, width * Float.BYTES))
-            .order(ByteOrder.nativeOrder())
-            .asFloatBuffer();
+    FloatBuffer taken = room(chosen.length, width);
     for (long row : chosen) {
       taken.put(values.slice((int) row * width, width));
     }
@@ -346,6 +343,42 @@ public final class Dataset implements AutoCloseable {
           copy.handle.release();
           return copy;
         });
+  }
+
+  /**
+   * A copy of the rows of all, one after the other, as they are; it counts as not standardized.
+   *
+   * @param parts at least one, all of one shape, and with weights or all without
+   */
+  static Dataset stacked(List<Dataset> parts) {
+    Dataset first = parts.get(0);
+    long rows = 0;
+    for (Dataset part : parts) {
+      if (part.inputs != first.inputs || part.outputs != first.outputs || part.weighted != first.weighted) {
+        throw new IllegalArgumentException("rows of several models must have the same columns, and weights or none");
+      }
+      rows += part.rows;
+    }
+    FloatBuffer x = room(rows, first.inputs);
+    FloatBuffer y = room(rows, first.outputs);
+    FloatBuffer weights = first.weighted ? room(rows, 1) : null;
+    for (Dataset part : parts) {
+      part.read(
+          (ownX, ownY) -> {
+            x.put(ownX);
+            return y.put(ownY);
+          });
+      if (weights != null) {
+        part.readWeights(weights::put);
+      }
+    }
+    return first.copy(x.flip(), y.flip(), weights == null ? null : weights.flip(), null);
+  }
+
+  private static FloatBuffer room(long rows, int width) {
+    return ByteBuffer.allocateDirect(Math.toIntExact(Math.multiplyExact(rows, (long) width * Float.BYTES)))
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
   }
 
   /** A copy with these of the rows, in this order. */

@@ -1,6 +1,7 @@
 package io.ringstep;
 
 import io.ringstep.engine.Engine;
+import io.ringstep.engine.Engine.rs_communicator;
 import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_ensemble;
 import io.ringstep.engine.Engine.rs_ensemble_options;
@@ -16,14 +17,18 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 
 /**
@@ -43,11 +48,14 @@ public final class Ensemble implements AutoCloseable {
   private final Network network;
   private final int models;
   private final Exchange exchange;
+  private final Communicator communicator;
+  private final Optimizer optimizer;
   private final Loss loss;
   private final Placement placement;
   private final NativeHandle<rs_ensemble> handle;
   private final Object turn = new Object();
   private final Model[] sources;
+  private final double[] learningRates;
   private volatile boolean cancelled;
   private volatile boolean closing;
 
@@ -56,10 +64,17 @@ public final class Ensemble implements AutoCloseable {
     network = builder.network;
     models = builder.models;
     exchange = builder.exchange;
+    communicator = builder.exchange.equals(Exchange.never()) ? null : builder.communicator;
+    optimizer = builder.optimizer;
     placement = builder.place();
+    requireCpuForRanks();
     rs_ensemble created = create(builder, placement.device());
-    handle = new NativeHandle<>(this, "Ensemble", created, Engine::rs_ensemble_destroy);
+    handle = new NativeHandle<>(this, "Ensemble", created, destroyer(communicator));
+    if (communicator != null) {
+      join(created);
+    }
     loss = builder.loss;
+    learningRates = builder.allLearningRates();
     sources = new Model[models];
     if (builder.initial == null) {
       Native.check(Engine.rs_ensemble_init(created, builder.seeds));
@@ -80,7 +95,8 @@ public final class Ensemble implements AutoCloseable {
     long lrAt = Loader.sizeof(rs_ensemble_options.class);
     long momentumAt = lrAt + numbers;
     long decayAt = momentumAt + numbers;
-    long sizesAt = decayAt + numbers;
+    long dropoutSeedsAt = decayAt + numbers;
+    long sizesAt = dropoutSeedsAt + (long) models * Long.BYTES;
     Pointer memory = Native.allocate(sizesAt + (long) sizes.length * Integer.BYTES);
     try {
       rs_ensemble_options options = new rs_ensemble_options(memory);
@@ -104,11 +120,40 @@ public final class Ensemble implements AutoCloseable {
       if (builder.weightDecays != null) {
         options.weight_decay(new DoublePointer(memory.getPointer(decayAt)).put(builder.weightDecays, 0, models));
       }
+      if (builder.dropoutSeeds != null) {
+        options.dropout_seeds(new LongPointer(memory.getPointer(dropoutSeedsAt)).put(builder.dropoutSeeds, 0, models));
+      }
       Native.check(Engine.rs_ensemble_create(options, created));
     } finally {
       Pointer.free(memory);
     }
     return created;
+  }
+
+  private void requireCpuForRanks() {
+    if (communicator != null && placement.device().engine() == Device.Engine.CUDA) {
+      throw new IllegalArgumentException("ensembles on a GPU do not have exchanges with other ranks; use device cpu");
+    }
+  }
+
+  private static Consumer<rs_ensemble> destroyer(Communicator communicator) {
+    return ensemble -> {
+      Engine.rs_ensemble_destroy(ensemble);
+      if (communicator != null) {
+        communicator.release();
+      }
+    };
+  }
+
+  /** The communicator stays open until the ensemble is closed. */
+  private void join(rs_ensemble created) {
+    rs_communicator ranks = communicator.acquire();
+    try {
+      Native.check(Engine.rs_ensemble_set_communicator(created, ranks));
+    } catch (RuntimeException e) {
+      handle.close();
+      throw e;
+    }
   }
 
   /**
@@ -201,9 +246,17 @@ public final class Ensemble implements AutoCloseable {
     return steps[k] == 0 ? OptionalLong.empty() : OptionalLong.of(steps[k]);
   }
 
-  /** Trains every model for whole epochs on the same rows, in the same order: {@code fit}'s. */
+  /**
+   * Trains every model for whole epochs on the same rows, in the same order: {@code fit}'s.
+   *
+   * <p>Schedules, validation, early stopping and averages of the weights are each model's own: a model that stops early
+   * leaves its place to another, and ends with the parameters that it would have alone. With validation, averages or
+   * reduce-on-plateau nothing can be exchanged. Checkpoints are a {@link Trainer}'s alone.
+   *
+   * @throws IllegalArgumentException if the fit has what an ensemble has not, or the rows are of another shape
+   */
   public EnsembleResult fit(Dataset data, Fit fit) {
-    return fit(RowsByModel.all(data), fit, null, k -> sources[k].withSource(data));
+    return fit(RowsByModel.all(data), validation(data, fit), fit, null, k -> sources[k].withSource(data));
   }
 
   /**
@@ -213,12 +266,46 @@ public final class Ensemble implements AutoCloseable {
    */
   public EnsembleResult fit(Dataset data, Fit fit, long... shuffleSeeds) {
     requireCount("shuffle seeds", shuffleSeeds.length);
-    return fit(RowsByModel.all(data), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data));
+    return fit(
+        RowsByModel.all(data), validation(data, fit), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data));
+  }
+
+  /**
+   * Trains model k on the rows of training of split k, and validates it with the others: the folds of a cross-validation,
+   * for example. Every model shuffles with {@code fit}'s seed.
+   *
+   * @param splits [models], of one shape; the same split may stand there more than once
+   * @param fit with no validation rows of its own
+   */
+  public EnsembleResult fit(List<Split> splits, Fit fit) {
+    return fitSplits(splits, fit, null);
+  }
+
+  /**
+   * The same, each model in an order of its own.
+   *
+   * @param shuffleSeeds [models]; model k's order is that of {@code fit.shuffled(shuffleSeeds[k])}
+   */
+  public EnsembleResult fit(List<Split> splits, Fit fit, long... shuffleSeeds) {
+    requireCount("shuffle seeds", shuffleSeeds.length);
+    return fitSplits(splits, fit.shuffled(0), shuffleSeeds.clone());
+  }
+
+  private EnsembleResult fitSplits(List<Split> splits, Fit fit, long[] seeds) {
+    requireCount("splits", splits.size());
+    if (fit.validation() != null) {
+      throw new IllegalArgumentException("a fit of splits validates with theirs; leave Fit.validation out");
+    }
+    splits.forEach(split -> requireAlike(split.training(), split.validation()));
+    try (RowsByModel rows = RowsByModel.each(splits.stream().map(Split::training).toList());
+        RowsByModel validation = RowsByModel.each(splits.stream().map(Split::validation).toList())) {
+      return fit(rows, validation, fit, seeds, k -> sources[k].withSource(splits.get(k).training()));
+    }
   }
 
   /** Trains model k on the rows of group k alone; every model shuffles with {@code fit}'s seed. */
   public EnsembleResult fit(GroupedDataset data, Fit fit) {
-    return fit(byModel(data), fit, null, k -> sources[k].withSource(data, k));
+    return fit(byModel(data), groupValidation(fit), fit, null, k -> sources[k].withSource(data, k));
   }
 
   /**
@@ -228,28 +315,87 @@ public final class Ensemble implements AutoCloseable {
    */
   public EnsembleResult fit(GroupedDataset data, Fit fit, long... shuffleSeeds) {
     requireCount("shuffle seeds", shuffleSeeds.length);
-    return fit(byModel(data), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data, k));
+    return fit(
+        byModel(data), groupValidation(fit), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data, k));
   }
 
-  private EnsembleResult fit(RowsByModel rows, Fit fit, long[] seeds, IntFunction<Model> source) {
+  /** Trains model k on its own rows, without naming their source. */
+  EnsembleResult fit(RowsByModel rows, Fit fit) {
+    return fit(rows, null, fit, null, k -> sources[k]);
+  }
+
+  /** Null where there is none. */
+  private RowsByModel validation(Dataset data, Fit fit) {
+    if (fit.validation() == null) {
+      return null;
+    }
+    requireAlike(data, fit.validation());
+    return RowsByModel.all(fit.validation());
+  }
+
+  private void requireAlike(Dataset training, Dataset validation) {
+    requireShape(validation.inputs(), validation.outputs());
+    if (!validation.standardizer().equals(training.standardizer())) {
+      throw new IllegalArgumentException(
+          "the validation rows are not standardized as those of training; use Split.standardized");
+    }
+  }
+
+  private static RowsByModel groupValidation(Fit fit) {
+    if (fit.validation() != null) {
+      throw new IllegalArgumentException("groups have no validation rows; give each model's rows as a Split");
+    }
+    return null;
+  }
+
+  private EnsembleResult fit(RowsByModel rows, RowsByModel validation, Fit fit, long[] seeds, IntFunction<Model> source) {
     requireShape(rows.data().inputs(), rows.data().outputs());
-    requireSupported(fit);
+    requireSupported(fit, validation != null);
     synchronized (turn) {
       cancelled = false;
       try {
-        EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange);
-        EnsembleResult result = new EnsembleLoop(handle.get(), models, plan, () -> cancelled || closing).run();
+        EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange, communicator != null);
+        agree(rows, fit);
+        EnsembleMonitor monitor = new EnsembleMonitor(handle.get(), fit, validation, learningRates);
+        EnsembleResult result = new EnsembleLoop(handle.get(), models, plan, monitor, () -> cancelled || closing).run();
         for (int k = 0; k < models; k++) {
           sources[k] = source.apply(k);
         }
         return result;
+      } catch (CollectiveException e) {
+        throw communicator == null ? e : communicator.verdict(e);
       } finally {
         Reference.reachabilityFence(this);
       }
     }
   }
 
-  /** Ends the fit under way, if any, within milliseconds; it returns what it did so far. */
+  /** Ranks that did something else would wait for each other, or never notice. */
+  private void agree(RowsByModel rows, Fit fit) {
+    if (communicator == null) {
+      return;
+    }
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("network", network.toString());
+    facts.put("loss", loss.toString());
+    facts.put("exchange", exchange + (exchange.weighted() ? ", weighted by samples" : ""));
+    facts.put("epochs", Integer.toString(fit.epochs()));
+    facts.put("schedule", fit.schedule().toString());
+    facts.put("batch", Long.toString(fit.batch()));
+    if (exchange.equals(Exchange.gradient())) {
+      facts.put("optimizer", optimizer.toString());
+      facts.put("learning rate", Double.toString(learningRates[0]));
+      facts.put("order", fit.shuffle() ? "shuffled with seed " + fit.seed() : "not shuffled");
+      facts.put("rows", Long.toString(rows.data().rows()));
+      facts.put("data checksum", rows.data().read(TrainingFacts::checksum));
+    }
+    communicator.rendezvous().agree("ensemble", facts);
+  }
+
+  /**
+   * Ends the fit under way, if any, within milliseconds; it returns what it did so far. Where ranks exchange, all of them
+   * end after the same exchange.
+   */
   public void cancel() {
     cancelled = true;
   }
@@ -259,12 +405,24 @@ public final class Ensemble implements AutoCloseable {
     return evaluate(RowsByModel.all(data));
   }
 
+  /**
+   * The mean loss of model k over the rows of {@code rows.get(k)}, in the targets' own units where they were standardized.
+   *
+   * @param rows [models], of one shape
+   */
+  public double[] evaluate(List<Dataset> rows) {
+    requireCount("sets of rows", rows.size());
+    try (RowsByModel all = RowsByModel.each(rows)) {
+      return evaluate(all);
+    }
+  }
+
   /** The mean loss of model k over the rows of group k, in the targets' own units. */
   public double[] evaluate(GroupedDataset data) {
     return evaluate(byModel(data));
   }
 
-  private double[] evaluate(RowsByModel rows) {
+  double[] evaluate(RowsByModel rows) {
     requireShape(rows.data().inputs(), rows.data().outputs());
     double[] losses = new double[models];
     rs_dataset dataset = rows.data().acquire();
@@ -372,7 +530,10 @@ public final class Ensemble implements AutoCloseable {
   public void setLearningRates(double... learningRates) {
     requireCount("learning rates", learningRates.length);
     Builder.requireNonNegative("learning rate", learningRates);
-    run(ensemble -> Engine.rs_ensemble_set_learning_rates(ensemble, learningRates));
+    synchronized (turn) {
+      run(ensemble -> Engine.rs_ensemble_set_learning_rates(ensemble, learningRates));
+      System.arraycopy(learningRates, 0, this.learningRates, 0, models);
+    }
   }
 
   /** Model {@code k} as it is now, with the standardizer and the names of the data it was last fitted to. */
@@ -461,15 +622,27 @@ public final class Ensemble implements AutoCloseable {
     return loss.targets(network.outputs());
   }
 
-  /** What needs a look at every epoch, or another set of parameters, is a trainer's. */
-  private static void requireSupported(Fit fit) {
-    String other =
-        fit.validation() != null ? "validation and early stopping"
-            : fit.schedule().kind() == Schedule.Kind.PLATEAU ? "reduce-on-plateau"
-            : fit.average() != Fit.Average.NONE ? "averages of weights" : null;
-    if (other != null) {
-      throw new IllegalArgumentException("an ensemble's fit has no " + other + "; use a Trainer for each model");
+  private void requireSupported(Fit fit, boolean validates) {
+    if (fit.patience() > 0 && !validates) {
+      throw new IllegalArgumentException("early stopping needs validation rows; see Fit.validation");
     }
+    if (fit.checkpoints() != Fit.Checkpoints.NONE) {
+      throw new IllegalArgumentException("an ensemble's fit has no checkpoints; use a Trainer for each model");
+    }
+    String own = ownToEachModel(fit, validates);
+    if (own != null && !exchange.equals(Exchange.never())) {
+      throw new IllegalArgumentException("models that exchange " + exchange + " have no " + own + "; let them exchange nothing");
+    }
+    if (own != null && placement.device().engine() == Device.Engine.CUDA) {
+      throw new IllegalArgumentException("ensembles on a GPU do not have " + own + "; use device cpu");
+    }
+  }
+
+  /** What a fit may ask for that is decided model by model; null where it asks for nothing of it. */
+  private static String ownToEachModel(Fit fit, boolean validates) {
+    return validates ? "validation and early stopping"
+        : fit.schedule().kind() == Schedule.Kind.PLATEAU ? "reduce-on-plateau"
+        : fit.average() != Fit.Average.NONE ? "averages of weights" : null;
   }
 
   private void requireShape(int inputs, int outputs) {
@@ -491,12 +664,14 @@ public final class Ensemble implements AutoCloseable {
     private long rows;
     private Fit fit;
     private Exchange exchange = Exchange.never();
+    private Communicator communicator;
     private Loss loss = Loss.MSE;
     private double l1;
     private double clipNorm;
     private double clipValue;
     private double dropout;
     private long dropoutSeed;
+    private long[] dropoutSeeds;
     private double[] learningRates;
     private double[] momenta;
     private double[] weightDecays;
@@ -565,6 +740,18 @@ public final class Ensemble implements AutoCloseable {
     }
 
     /**
+     * Exchanges reach over the models of all ranks' ensembles, each of which has some of them: with {@link
+     * Exchange#average} every model takes the mean of all, with the same bits for any number of ranks; with {@link
+     * Exchange#gradient} all start from model 0 of rank 0 and share out every step. All ranks fit alike, each with its own
+     * models' rows and orders; what must be the same is compared. On the CPU. The communicator stays the caller's to close,
+     * after this ensemble, and makes no difference where nothing is exchanged.
+     */
+    public Builder communicator(Communicator communicator) {
+      this.communicator = Objects.requireNonNull(communicator, "communicator");
+      return this;
+    }
+
+    /**
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
      * <p>On a GPU, ensembles have plain {@link Sgd} and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
@@ -619,7 +806,9 @@ public final class Ensemble implements AutoCloseable {
           : shaped ? "penalties, clipping and dropout"
           : isAny(momenta) || isAny(weightDecays) ? "momentum and weight decay"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
+          : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
           : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
+          : ownToEachModel(fit, fit.validation() != null) != null ? ownToEachModel(fit, fit.validation() != null)
           : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));
     }
 
@@ -659,7 +848,29 @@ public final class Ensemble implements AutoCloseable {
       Hyperparameters.requireFraction("dropout", probability);
       this.dropout = probability;
       this.dropoutSeed = seed;
+      this.dropoutSeeds = null;
       return this;
+    }
+
+    /**
+     * The same with a seed for each model.
+     *
+     * @param seeds [models]
+     */
+    public Builder dropout(double probability, long... seeds) {
+      requireCount("dropout seeds", seeds.length);
+      dropout(probability, 0L);
+      this.dropoutSeeds = seeds.clone();
+      return this;
+    }
+
+    private double[] allLearningRates() {
+      if (learningRates != null) {
+        return learningRates.clone();
+      }
+      double[] all = new double[models];
+      Arrays.fill(all, optimizer.learningRate());
+      return all;
     }
 
     /**

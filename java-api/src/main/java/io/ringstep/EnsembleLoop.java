@@ -24,12 +24,18 @@ final class EnsembleLoop {
   /** Losses there is room for at the beginning, of all models and epochs together. */
   private static final int FIRST_LOSSES = 1 << 24;
 
-  /** What a fit is made of. {@code seeds} may be null: then every model has the fit's order. */
-  record Plan(RowsByModel rows, Fit fit, long[] seeds, Exchange exchange) {}
+  /**
+   * What a fit is made of.
+   *
+   * @param seeds may be null: then every model has the fit's order
+   * @param together whether it exchanges with other ranks, so that an early end must be agreed upon
+   */
+  record Plan(RowsByModel rows, Fit fit, long[] seeds, Exchange exchange, boolean together) {}
 
   private final rs_ensemble ensemble;
   private final int models;
   private final Plan plan;
+  private final EnsembleMonitor monitor;
   private final BooleanSupplier cancelled;
   private final List<Pointer> memory = new ArrayList<>();
   private long lastReport;
@@ -42,10 +48,11 @@ final class EnsembleLoop {
 
   private Pointer lossMemory;
 
-  EnsembleLoop(rs_ensemble ensemble, int models, Plan plan, BooleanSupplier cancelled) {
+  EnsembleLoop(rs_ensemble ensemble, int models, Plan plan, EnsembleMonitor monitor, BooleanSupplier cancelled) {
     this.ensemble = ensemble;
     this.models = models;
     this.plan = plan;
+    this.monitor = monitor;
     this.cancelled = cancelled;
   }
 
@@ -56,20 +63,25 @@ final class EnsembleLoop {
       makeRoom(firstRoom());
       rs_fit fits = fits();
       rs_ensemble_run run = settings();
+      Engine.rs_ensemble_stop(ensemble, 0);
       long[] failedBefore = failures();
       boolean stopped = false;
       rs_dataset rows = plan.rows.data().acquire();
       try {
         while (run.done() == 0 && !stopped) {
           Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.position(0), run));
-          if (run.done() != 0 && room < plan.fit.epochs()) {
+          if (monitor.isNeeded()) {
+            lookAtEpochs(fits);
+          }
+          if (run.done() != 0 && needsRoom(fits)) {
             makeRoom((int) Math.min(plan.fit.epochs(), 2L * room));
             allow(fits);
             run.done(0);
           }
           report(run, fits);
-          stopped = cancelled.getAsBoolean();
+          stopped = isStopped(run);
         }
+        monitor.finish(failures());
       } finally {
         plan.rows.data().release();
       }
@@ -83,12 +95,24 @@ final class EnsembleLoop {
   }
 
   /**
-   * All epochs, or where these are very many as many as there is room for. A cosine and the mean at the end of an
-   * exchange need to know the end from the beginning.
+   * All epochs, or where these are very many as many as there is room for. A cosine, the mean at the end of an exchange
+   * and ranks that meet there need to know the end from the beginning.
    */
   private int firstRoom() {
-    boolean needsEnd = plan.fit.schedule().kind() == Schedule.Kind.COSINE || plan.exchange.kind() == Exchange.Kind.AVERAGE;
+    boolean needsEnd = plan.fit.schedule().kind() == Schedule.Kind.COSINE || plan.exchange.kind() != Exchange.Kind.NEVER;
     return needsEnd ? plan.fit.epochs() : Math.min(plan.fit.epochs(), Math.max(1, FIRST_LOSSES / models));
+  }
+
+  private boolean isStopped(rs_ensemble_run run) {
+    boolean wanted = cancelled.getAsBoolean();
+    if (!plan.together) {
+      return wanted;
+    }
+    if (wanted) {
+      // Heeded by all ranks after the same exchange, which the result then says.
+      Engine.rs_ensemble_stop(ensemble, 1);
+    }
+    return run.stopped() != 0;
   }
 
   /** Room for the losses of so many epochs, with those that there are. */
@@ -108,10 +132,44 @@ final class EnsembleLoop {
     room = epochs;
   }
 
-  /** Lets the engine do the epochs that there is room for. */
+  /** Lets the engine do the epochs that there is room for; models that stopped early have none. */
   private void allow(rs_fit fits) {
     for (int k = 0; k < models; k++) {
-      fits.position(k).epochs(room).losses(losses.getPointer((long) k * room));
+      fits.position(k).losses(losses.getPointer((long) k * room));
+      if (!monitor.watch(k).isOver()) {
+        fits.epochs(room);
+      }
+    }
+  }
+
+  /** Whether some model has done all the epochs that there is room for, but not all of its own. */
+  private boolean needsRoom(rs_fit fits) {
+    if (room == plan.fit.epochs()) {
+      return false;
+    }
+    long[] failed = failures();
+    for (int k = 0; k < models; k++) {
+      if (failed[k] == 0 && !monitor.watch(k).isOver() && fits.position(k).epoch() == room) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Each model pauses at the end of an epoch. */
+  private void lookAtEpochs(rs_fit fits) {
+    int[] ended = new int[models];
+    double[] own = new double[models];
+    boolean any = false;
+    for (int k = 0; k < models; k++) {
+      if (fits.position(k).losses_count() > 0) {
+        ended[k] = 1;
+        own[k] = losses.get((long) k * room + fits.epoch() - 1);
+        any = true;
+      }
+    }
+    if (any) {
+      monitor.epochsEnded(fits, ended, own);
     }
   }
 
@@ -133,7 +191,7 @@ final class EnsembleLoop {
     boolean ownScales = scales != null && scales.length > outputs;
     for (int k = 0; k < models; k++) {
       fits.position(k).batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0);
-      fits.seed(plan.seeds == null ? fit.seed() : plan.seeds[k]);
+      fits.seed(plan.seeds == null ? fit.seed() : plan.seeds[k]).losses_capacity(monitor.isNeeded() ? 1 : 0);
       FitLoop.settings(fit, fits);
       if (nativeScales != null) {
         fits.target_scale(new FloatPointer(nativeScales).position(ownScales ? (long) k * outputs : 0));
@@ -181,7 +239,10 @@ final class EnsembleLoop {
       losses.position((long) k * room).get(own);
       long samples = fits.epoch() * plan.rows.rows(k) + fits.row();
       long divergedAt = failed[k] == failedBefore[k] ? 0 : failed[k];
-      results.add(new EnsembleResult.OfModel(k, fits.steps(), own, divergedAt, samples, cut, share));
+      EpochWatch watch = monitor.watch(k);
+      results.add(
+          new EnsembleResult.OfModel(
+              k, fits.steps(), own, watch.validationLosses(), watch.bestEpoch(), watch.isOver(), divergedAt, samples, cut, share));
     }
     return results;
   }

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /** What a {@link Ensemble#fit fit} did, model by model. */
@@ -96,16 +97,23 @@ public final class EnsembleResult {
     private final int model;
     private final long steps;
     private final double[] losses;
+    private final double[] validationLosses;
+    private final int bestEpoch;
+    private final boolean stoppedEarly;
     private final long divergedAt;
     private final long samples;
     private final boolean cancelled;
     private final Duration share;
 
     OfModel(
-        int model, long steps, double[] losses, long divergedAt, long samples, boolean cancelled, Duration share) {
+        int model, long steps, double[] losses, double[] validationLosses, int bestEpoch, boolean stoppedEarly,
+        long divergedAt, long samples, boolean cancelled, Duration share) {
       this.model = model;
       this.steps = steps;
       this.losses = losses;
+      this.validationLosses = validationLosses;
+      this.bestEpoch = bestEpoch;
+      this.stoppedEarly = stoppedEarly;
       this.divergedAt = divergedAt;
       this.samples = samples;
       this.cancelled = cancelled;
@@ -113,13 +121,19 @@ public final class EnsembleResult {
     }
 
     private long length() {
-      return 3L * Long.BYTES + Integer.BYTES + (long) losses.length * Double.BYTES;
+      return 3L * Long.BYTES + 3L * Integer.BYTES + 1 + (long) (losses.length + validationLosses.length) * Double.BYTES;
     }
 
     private void write(ByteBuffer to) {
-      to.putLong(steps).putLong(divergedAt).putLong(samples).putInt(losses.length);
-      for (double loss : losses) {
-        to.putDouble(loss);
+      to.putLong(steps).putLong(divergedAt).putLong(samples).putInt(bestEpoch).put((byte) (stoppedEarly ? 1 : 0));
+      write(losses, to);
+      write(validationLosses, to);
+    }
+
+    private static void write(double[] values, ByteBuffer to) {
+      to.putInt(values.length);
+      for (double value : values) {
+        to.putDouble(value);
       }
     }
 
@@ -127,18 +141,28 @@ public final class EnsembleResult {
       long steps = from.getLong();
       long divergedAt = from.getLong();
       long samples = from.getLong();
-      double[] losses = new double[from.getInt()];
-      Arrays.setAll(losses, epoch -> from.getDouble());
-      return new OfModel(model, steps, losses, divergedAt, samples, false, Duration.ZERO);
+      int bestEpoch = from.getInt();
+      boolean stoppedEarly = from.get() != 0;
+      double[] losses = readValues(from);
+      double[] validationLosses = readValues(from);
+      return new OfModel(
+          model, steps, losses, validationLosses, bestEpoch, stoppedEarly, divergedAt, samples, false, Duration.ZERO);
+    }
+
+    private static double[] readValues(ByteBuffer from) {
+      double[] values = new double[from.getInt()];
+      Arrays.setAll(values, i -> from.getDouble());
+      return values;
     }
 
     private OfModel within(boolean cut, Duration time) {
-      return new OfModel(model, steps, losses, divergedAt, samples, cut, time);
+      return new OfModel(
+          model, steps, losses, validationLosses, bestEpoch, stoppedEarly, divergedAt, samples, cut, time);
     }
 
     /** The same as a trainer's fit would tell it; the duration is its share of the ensemble's. */
     public FitResult toFitResult() {
-      return new FitResult(steps, losses, cancelled, samples, share, new double[0], losses.length, false);
+      return new FitResult(steps, losses, cancelled, samples, share, validationLosses, bestEpoch, stoppedEarly);
     }
 
     /** Its number, from 0. */
@@ -154,6 +178,21 @@ public final class EnsembleResult {
     /** Mean loss of each whole epoch as it was trained, as {@link FitResult#losses()}. */
     public double[] losses() {
       return losses.clone();
+    }
+
+    /** As {@link FitResult#validationLosses()}. */
+    public double[] validationLosses() {
+      return validationLosses.clone();
+    }
+
+    /** As {@link FitResult#bestEpoch()}. */
+    public OptionalInt bestEpoch() {
+      return bestEpoch == 0 ? OptionalInt.empty() : OptionalInt.of(bestEpoch);
+    }
+
+    /** Whether it ran out of patience ({@link Fit#earlyStopping}); the others went on. */
+    public boolean stoppedEarly() {
+      return stoppedEarly;
     }
 
     /**

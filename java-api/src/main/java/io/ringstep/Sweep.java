@@ -4,6 +4,7 @@ import io.ringstep.SearchSpace.Setting;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -32,6 +34,9 @@ public final class Sweep {
 
   /** Of three settings one goes on to the next round, which is three times as long. */
   private static final int SHARE = 3;
+
+  /** That train at once: every one takes memory. */
+  private static final int MOST_MODELS = 100_000;
 
   /** Times that a round looks at the validation rows. */
   private static final int LOOKS = 10;
@@ -242,44 +247,48 @@ public final class Sweep {
       return alive.stream().sorted(Comparator.comparingDouble(i -> best[i].loss())).toList();
     }
 
-    /** Trains the settings anew for a round's epochs, those of one network as one ensemble a fold. */
+    /** Trains the settings anew for a round's epochs: those of one network in all folds as one ensemble. */
     private void train(List<Integer> alive, int rung, List<Split> splits) {
       Map<Network, List<Integer>> byNetwork =
           alive.stream()
               .collect(Collectors.groupingBy(i -> settings.get(i).network(), LinkedHashMap::new, Collectors.toList()));
+      int most = Math.max(1, MOST_MODELS / folds);
       byNetwork.forEach(
           (network, chosen) -> {
-            if (!stopped) {
-              train(network, chosen, rung, splits);
+            for (int from = 0; from < chosen.size() && !stopped; from += most) {
+              train(network, chosen.subList(from, Math.min(chosen.size(), from + most)), rung, splits);
             }
           });
     }
 
     private void train(Network network, List<Integer> chosen, int rung, List<Split> splits) {
-      int rungEpochs = epochs(rung);
-      int[] looks = looks(rungEpochs);
-      double[][][] losses = new double[looks.length][folds][];
-      for (int fold = 0; fold < folds; fold++) {
-        try (Ensemble ensemble = ensemble(network, chosen)) {
-          int done = 0;
-          for (int look = 0; look < looks.length; look++) {
-            if (cancelled.getAsBoolean()) {
-              stopped = true;
-              return;
-            }
-            EnsembleResult result =
-                ensemble.fit(splits.get(fold).training(), fit(looks[look] - done, look));
-            done = looks[look];
-            losses[look][fold] = validate(ensemble, result, splits.get(fold).validation());
-            steps += result.steps();
-            listener.progress(
-                new Progress(rung, RUNGS, Math.min(steps, totalSteps), totalSteps, leastLoss()));
+      int[] looks = looks(epochs(rung));
+      double[][] losses = new double[looks.length][];
+      try (Ensemble ensemble = ensemble(network, chosen);
+          RowsByModel training = rows(chosen.size(), splits, Split::training);
+          RowsByModel validation = rows(chosen.size(), splits, Split::validation)) {
+        int done = 0;
+        for (int look = 0; look < looks.length; look++) {
+          if (cancelled.getAsBoolean()) {
+            stopped = true;
+            return;
           }
+          EnsembleResult result = ensemble.fit(training, fit(looks[look] - done, look));
+          done = looks[look];
+          losses[look] = validate(ensemble, result, validation);
+          steps += result.steps();
+          listener.progress(new Progress(rung, RUNGS, Math.min(steps, totalSteps), totalSteps, leastLoss()));
         }
       }
       for (int k = 0; k < chosen.size(); k++) {
-        keep(chosen.get(k), k, rung, looks, losses);
+        keep(chosen.get(k), k, chosen.size(), rung, looks, losses);
       }
+    }
+
+    /** Of the ensemble's models: those of a fold side by side, as they have the same rows. */
+    private RowsByModel rows(int settings, List<Split> splits, Function<Split, Dataset> part) {
+      return RowsByModel.each(
+          splits.stream().flatMap(split -> Collections.nCopies(settings, part.apply(split)).stream()).toList());
     }
 
     /** The epochs after which validation looks. */
@@ -287,19 +296,22 @@ public final class Sweep {
       return IntStream.rangeClosed(1, LOOKS).map(i -> (int) ((long) rungEpochs * i / LOOKS)).filter(e -> e > 0).distinct().toArray();
     }
 
+    /** The chosen settings in every fold. */
     private Ensemble ensemble(Network network, List<Integer> chosen) {
-      return Ensemble.builder(network, chosen.size())
+      List<Setting> all =
+          IntStream.range(0, folds).boxed().flatMap(fold -> chosen.stream().map(settings::get)).toList();
+      return Ensemble.builder(network, all.size())
           .optimizer(new Sgd(0))
-          .seeds(chosen.stream().mapToLong(i -> settings.get(i).seed()).toArray())
-          .learningRates(chosen.stream().mapToDouble(i -> settings.get(i).learningRate()).toArray())
-          .momenta(chosen.stream().mapToDouble(i -> settings.get(i).momentum()).toArray())
-          .weightDecays(chosen.stream().mapToDouble(i -> settings.get(i).weightDecay()).toArray())
+          .seeds(all.stream().mapToLong(Setting::seed).toArray())
+          .learningRates(all.stream().mapToDouble(Setting::learningRate).toArray())
+          .momenta(all.stream().mapToDouble(Setting::momentum).toArray())
+          .weightDecays(all.stream().mapToDouble(Setting::weightDecay).toArray())
           .device(Device.cpu())
           .build();
     }
 
     /** A model that diverged is of no use, whatever it says of these rows. */
-    private double[] validate(Ensemble ensemble, EnsembleResult result, Dataset rows) {
+    private double[] validate(Ensemble ensemble, EnsembleResult result, RowsByModel rows) {
       double[] losses = ensemble.evaluate(rows);
       for (int k = 0; k < losses.length; k++) {
         if (result.model(k).divergedAt().isPresent() || !Double.isFinite(losses[k])) {
@@ -309,11 +321,12 @@ public final class Sweep {
       return losses;
     }
 
-    private void keep(int setting, int k, int rung, int[] looks, double[][][] losses) {
+    /** @param losses [looks][folds · count], of {@code count} settings, of which this is the k-th */
+    private void keep(int setting, int k, int count, int rung, int[] looks, double[][] losses) {
       for (int look = 0; look < looks.length; look++) {
         double[] ofFolds = new double[folds];
         for (int fold = 0; fold < folds; fold++) {
-          ofFolds[fold] = losses[look][fold][k];
+          ofFolds[fold] = losses[look][fold * count + k];
         }
         double mean = Arrays.stream(ofFolds).average().orElseThrow();
         if (best[setting] == null || mean < best[setting].loss()) {

@@ -187,18 +187,12 @@ class EnsembleTest {
     }
   }
 
-  /** Losses, penalties, clipping, schedules, weights: whatever a trainer does that needs no look at every epoch. */
+  /** Losses, penalties, clipping, schedules, averages, weights: whatever a trainer does. */
   @Test
   void featuresAreThoseOfATrainer() throws Exception {
     int compared = 0;
     for (FeatureCase golden : FeatureCase.all()) {
       Fit fit = golden.fit();
-      if (fit.average() != Fit.Average.NONE || fit.schedule().kind() == Schedule.Kind.PLATEAU) {
-        try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(2)) {
-          assertThrows(IllegalArgumentException.class, () -> ensemble.fit(data, fit), golden.toString());
-        }
-        continue;
-      }
       for (Fit each : List.of(fit, fit.batch(1).shuffled(3))) {
         try (Dataset data = golden.data(); Ensemble ensemble = golden.ensemble(9); Trainer alone = golden.trainer()) {
           EnsembleResult result = ensemble.fit(data, each);

@@ -14,6 +14,7 @@ import io.ringstep.Progress;
 import io.ringstep.ProgressListener;
 import io.ringstep.Ranks;
 import io.ringstep.RingstepException;
+import io.ringstep.Split;
 import io.ringstep.Trainer;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -21,9 +22,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
-/** Trains the models of a run: side by side where an ensemble can, else one after the other. */
+/** Trains the models of a run: side by side, or where only a trainer can, one after the other. */
 final class Ensemble {
   private final TrainCommand options;
   private final StartingPoint start;
@@ -50,7 +52,7 @@ final class Ensemble {
   /** The models that were begun: all of them, unless interrupted. */
   List<Trained> train(TrainingData data) {
     if (options.trainsTogether()) {
-      return trainTogether(data.partition(0).training());
+      return trainTogether(data);
     }
     List<Trained> trained = new ArrayList<>();
     for (int k = 0; k < options.models() && !interrupted.getAsBoolean(); k++) {
@@ -65,28 +67,41 @@ final class Ensemble {
   }
 
   /** Of several ranks each trains its share; all then have the results of all. */
-  private List<Trained> trainTogether(Dataset rows) {
+  private List<Trained> trainTogether(TrainingData data) {
     int rank = ranks.map(Communicator::rank).orElse(0);
     int world = ranks.map(Communicator::worldSize).orElse(1);
     int first = (int) ((long) options.models() * rank / world);
     int end = (int) ((long) options.models() * (rank + 1) / world);
-    try (io.ringstep.Ensemble ensemble = build(builder(options, start, first, end, rows.rows()))) {
+    List<Partition> rows = IntStream.range(first, end).mapToObj(data::partition).toList();
+    try (io.ringstep.Ensemble ensemble = build(builder(options, start, first, end, rows.get(0), ranks))) {
       EnsembleResult result = fit(ensemble, rows, first);
-      double[] losses = result.cancelled() ? null : ensemble.evaluate(rows);
-      return trained(ensemble, result, losses);
+      boolean validated = rows.get(0).validation() != null;
+      double[] losses = result.cancelled() ? null : ensemble.evaluate(rows.stream().map(Partition::training).toList());
+      double[] validation =
+          result.cancelled() || !validated ? null : ensemble.evaluate(rows.stream().map(Partition::validation).toList());
+      return trained(ensemble, result, losses, validation);
     }
   }
 
-  /** Of models {@code first} to {@code end}, without the latter, that train side by side on {@code rows} rows. */
+  /**
+   * Of models {@code first} to {@code end}, without the latter, that train side by side.
+   *
+   * @param rows those of the first of them
+   * @param ranks to exchange with
+   */
   static io.ringstep.Ensemble.Builder builder(
-      TrainCommand options, StartingPoint start, int first, int end, long rows) {
+      TrainCommand options, StartingPoint start, int first, int end, Partition rows, Optional<Communicator> ranks) {
     LossOptions loss = options.loss;
     io.ringstep.Ensemble.Builder builder =
         (start.models().isEmpty()
                 ? io.ringstep.Ensemble.builder(start.network(), end - first)
                 : io.ringstep.Ensemble.builder(start.models().subList(first, end)))
             .seed(options.loop.seed + first).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).expecting(rows, options.fit(0)).exchange(options.loop.exchange).l1(loss.l1);
+            .device(options.loop.device).expecting(rows.training().rows(), validated(options, options.fit(0), rows)).exchange(options.loop.exchange).l1(loss.l1);
+    ranks.ifPresent(builder::communicator);
+    if (loss.dropout > 0) {
+      builder.dropout(loss.dropout, seeds(options, first, end));
+    }
     if (loss.clipNorm != null) {
       builder.clipNorm(loss.clipNorm);
     }
@@ -94,6 +109,15 @@ final class Ensemble {
       builder.clipValue(loss.clipValue);
     }
     return builder;
+  }
+
+  /** Of models {@code first} to {@code end}: of their dropout as of their orders of rows. */
+  private static long[] seeds(TrainCommand options, int first, int end) {
+    return LongStream.range(first, end).map(k -> options.loop.seed + k).toArray();
+  }
+
+  private static Fit validated(TrainCommand options, Fit fit, Partition rows) {
+    return rows.validation() == null ? fit : options.validation.applyTo(fit.validation(rows.validation()));
   }
 
   static io.ringstep.Ensemble build(io.ringstep.Ensemble.Builder builder) {
@@ -104,8 +128,10 @@ final class Ensemble {
     }
   }
 
-  private EnsembleResult fit(io.ringstep.Ensemble ensemble, Dataset rows, int first) {
-    Optional<Meeting> meeting = ranks.map(Meeting::new);
+  private EnsembleResult fit(io.ringstep.Ensemble ensemble, List<Partition> rows, int first) {
+    // Ranks that exchange meet anyway, and agree on an end.
+    boolean exchanges = !options.loop.exchange.equals(Exchange.never());
+    Optional<Meeting> meeting = exchanges ? Optional.empty() : ranks.map(Meeting::new);
     Fit fit =
         options.fit(0).onProgress(
             progress -> {
@@ -117,16 +143,32 @@ final class Ensemble {
             });
     // With gradients exchanged all models are one, and have its order.
     boolean ownOrders = options.loop.shuffle && !options.loop.exchange.equals(Exchange.gradient());
-    long[] orders = LongStream.range(0, ensemble.size()).map(k -> options.loop.seed + first + k).toArray();
-    EnsembleResult result = ownOrders ? ensemble.fit(rows, fit, orders) : ensemble.fit(rows, fit);
+    long[] orders = ownOrders ? seeds(options, first, first + ensemble.size()) : null;
+    EnsembleResult result = options.validation.folds == null ? fit(ensemble, rows.get(0), fit, orders) : fit(ensemble, rows, fit, orders);
     meeting.ifPresent(all -> all.awaitEnd(interrupted));
     return result;
   }
 
-  private List<Trained> trained(io.ringstep.Ensemble ensemble, EnsembleResult own, double[] ownLosses) {
+  /** All models on the same rows. */
+  private EnsembleResult fit(io.ringstep.Ensemble ensemble, Partition rows, Fit fit, long[] orders) {
+    Fit validated = validated(options, fit, rows);
+    return orders == null ? ensemble.fit(rows.training(), validated) : ensemble.fit(rows.training(), validated, orders);
+  }
+
+  /** Each model on rows of its own. */
+  private EnsembleResult fit(io.ringstep.Ensemble ensemble, List<Partition> rows, Fit fit, long[] orders) {
+    List<Split> splits = rows.stream().map(own -> new Split(own.training(), own.validation())).toList();
+    Fit stopping = options.validation.applyTo(fit);
+    return orders == null ? ensemble.fit(splits, stopping) : ensemble.fit(splits, stopping, orders);
+  }
+
+  /** @param ownLosses null where it was interrupted, as {@code ownValidation}, which is null without validation too */
+  private List<Trained> trained(
+      io.ringstep.Ensemble ensemble, EnsembleResult own, double[] ownLosses, double[] ownValidation) {
     EnsembleResult result = ranks.map(own::gather).orElse(own);
     List<Model> models = ranks.map(ensemble::gatherModels).orElseGet(ensemble::models);
-    double[] losses = ranks.map(communicator -> gather(communicator, own, ownLosses)).orElse(ownLosses);
+    double[] losses = gather(own, ownLosses);
+    double[] validation = gather(own, ownValidation);
     List<Trained> trained = new ArrayList<>();
     for (int k = 0; k < models.size(); k++) {
       EnsembleResult.OfModel model = result.model(k);
@@ -135,17 +177,23 @@ final class Ensemble {
         DivergedException e = new DivergedException(model.divergedAt().orElse(model.steps() + 1));
         throw new RingstepException("model " + k + ": " + e.getMessage(), e);
       }
-      trained.add(new Trained(models.get(k), model.toFitResult(), result.cancelled() ? Double.NaN : losses[k], Double.NaN));
+      trained.add(
+          new Trained(
+              models.get(k), model.toFitResult(), result.cancelled() ? Double.NaN : losses[k],
+              result.cancelled() ? Double.NaN : validation[k]));
     }
     return trained;
   }
 
-  /** Each model's final loss, over all ranks; NaN for those of a rank that was interrupted. */
-  private static double[] gather(Communicator communicator, EnsembleResult own, double[] losses) {
-    ByteBuffer bytes = ByteBuffer.allocate(own.models().size() * Double.BYTES);
-    for (int k = 0; k < own.models().size(); k++) {
-      bytes.putDouble(losses == null ? Double.NaN : losses[k]);
-    }
+  /** Each model's loss, over all ranks; NaN for those of a rank that has null. */
+  private double[] gather(EnsembleResult own, double[] losses) {
+    double[] known = losses == null ? DoubleStream.generate(() -> Double.NaN).limit(own.models().size()).toArray() : losses;
+    return ranks.map(communicator -> gather(communicator, known)).orElse(known);
+  }
+
+  private static double[] gather(Communicator communicator, double[] losses) {
+    ByteBuffer bytes = ByteBuffer.allocate(losses.length * Double.BYTES);
+    bytes.asDoubleBuffer().put(losses);
     return communicator.allGather(bytes.array()).stream()
         .flatMapToDouble(part -> DoubleStream.generate(ByteBuffer.wrap(part)::getDouble).limit(part.length / Double.BYTES))
         .toArray();
@@ -195,11 +243,7 @@ final class Ensemble {
     boolean leads = ranks.map(Communicator::rank).orElse(0) == 0;
     Trainer.Builder builder = start.trainer(options, k, rows.training()).device(device);
     ranks.ifPresent(communicator -> builder.communicator(communicator).reduction(options.loop.reduction));
-    Fit settings = options.fit(k);
-    if (rows.validation() != null) {
-      settings = options.validation.applyTo(settings.validation(rows.validation()));
-    }
-    Fit fit = options.checkpoints.apply(settings, checkpoint);
+    Fit fit = options.checkpoints.apply(validated(options, options.fit(k), rows), checkpoint);
     try (Trainer trainer = builder.build()) {
       ProgressListener listener =
           progress -> {

@@ -52,6 +52,10 @@ final class GroupedRun {
             .seed(options.loop.seed).optimizer(options.optimizer.optimizer(options.defaults()))
             .device(options.loop.device).expecting((data.rows() + data.groups() - 1) / data.groups(), options.fit(0))
             .l1(options.loss.l1);
+    long[] seeds = IntStream.range(0, data.groups()).mapToLong(g -> options.loop.seed + g).toArray();
+    if (options.loss.dropout > 0) {
+      builder.dropout(options.loss.dropout, seeds);
+    }
     if (options.loss.clipNorm != null) {
       builder.clipNorm(options.loss.clipNorm);
     }
@@ -71,8 +75,7 @@ final class GroupedRun {
                   ensemble.cancel();
                 }
               });
-      long[] orders = IntStream.range(0, data.groups()).mapToLong(g -> options.loop.seed + g).toArray();
-      EnsembleResult result = options.loop.shuffle ? ensemble.fit(data, fit, orders) : ensemble.fit(data, fit);
+      EnsembleResult result = options.loop.shuffle ? ensemble.fit(data, fit, seeds) : ensemble.fit(data, fit);
       interrupts.trainingEnded();
       display.close();
       double[] losses = ensemble.evaluate(data);

@@ -74,9 +74,18 @@ final class TrainCommand implements Action {
     return data.file == null ? DiabetesExample.DEFAULTS : Defaults.GENERAL;
   }
 
-  /** Whether an ensemble can do it; what needs a look at every epoch is a trainer's. */
+  /**
+   * Whether the models train side by side, as an ensemble. On a GPU, what is more than steps is a trainer's, and so it is
+   * where there are fewer models than ranks.
+   */
   boolean trainsTogether() {
-    return models() > 1 && !validation.isAskedFor() && loss.dropout == 0 && schedule.suitsEnsembles();
+    boolean onGpu = loop.device.toString().startsWith("cuda");
+    return models() > 1 && (takesStepsAlone() || !onGpu && models() >= RankSession.worldSize(System.getenv()));
+  }
+
+  /** Whether nothing is asked for but steps of a network as it is. */
+  private boolean takesStepsAlone() {
+    return !validation.isAskedFor() && loss.dropout == 0 && schedule.suitsExchanges();
   }
 
   boolean standardize() {
@@ -102,9 +111,8 @@ final class TrainCommand implements Action {
       Checks.require(loop.models == 1, "--group-by trains one model a group; leave --models out");
       Checks.require(network.init.isEmpty(), "--group-by starts from random weights; leave --init out");
       Checks.require(
-          !validation.isAskedFor() && schedule.suitsEnsembles() && loss.dropout == 0 && loss.weights == null
-              && (loss.kind == null || loss.kind == Loss.Kind.MSE),
-          "--group-by goes with none of --validation, --folds, --ema, --swa, plateau, --dropout, --weights and --loss");
+          !validation.isAskedFor() && loss.weights == null && (loss.kind == null || loss.kind == Loss.Kind.MSE),
+          "--group-by goes with none of --validation, --validation-split, --folds, --weights and --loss");
       Checks.require(
           checkpoints.directory == null && output.plot == null && output.report == null,
           "--group-by goes with none of --checkpoint, --plot and --report");
@@ -120,11 +128,9 @@ final class TrainCommand implements Action {
     boolean exchanges = !loop.exchange.equals(Exchange.never());
     Checks.require(!exchanges || data.groupBy == null, "--exchange is between models of the same rows; with --group-by leave it out");
     Checks.require(
-        !exchanges || models() == 1 || trainsTogether(),
+        !exchanges || models() == 1 || takesStepsAlone(),
         "--exchange goes with none of --validation, --validation-split, --folds, --ema, --swa, plateau and --dropout");
     int ranks = RankSession.worldSize(System.getenv());
-    Checks.require(
-        !exchanges || ranks == 1, "--exchange is between the models of one process; without it " + ranks + " ranks share them out");
     Checks.require(
         data.groupBy == null || ranks == 1, "--group-by trains all models in one process; start it without " + ranks + " ranks");
     Checks.require(

@@ -21,6 +21,9 @@ import java.util.stream.IntStream;
 
 /** What a training run tells its user: text for people, or JSON for programs, or nothing. */
 final class TrainingReport {
+  /** Of more models the first and the last of their epochs are named alone. */
+  private static final int NAMED_EPOCHS = 12;
+
   private final TrainCommand options;
   private final Console console;
   private final RankSession session;
@@ -41,7 +44,7 @@ final class TrainingReport {
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
     device =
         options.trainsTogether()
-            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.rows().rows()).choice())
+            ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.partition(0), session.communicator()).choice())
             : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
     int gpus = options.trainsTogether() ? 0 : options.loop.device.gpus();
     String others = gpus > 1 ? ", and " + Text.count(gpus - 1, "GPU") + " more, a thread each" : "";
@@ -205,11 +208,12 @@ final class TrainingReport {
     if (result.models().get(0).fit().bestEpoch().isEmpty()) {
       return "";
     }
-    String epochs =
-        result.models().stream()
-            .map(trained -> String.valueOf(trained.fit().bestEpoch().orElseThrow()))
-            .collect(Collectors.joining(", "));
-    return ", with the weights of " + (result.models().size() == 1 ? "epoch " : "epochs ") + epochs;
+    int[] epochs = result.models().stream().flatMapToInt(trained -> trained.fit().bestEpoch().stream()).toArray();
+    String named =
+        epochs.length > NAMED_EPOCHS
+            ? Arrays.stream(epochs).min().orElseThrow() + " to " + Arrays.stream(epochs).max().orElseThrow()
+            : Arrays.stream(epochs).mapToObj(Integer::toString).collect(Collectors.joining(", "));
+    return ", with the weights of " + (epochs.length == 1 ? "epoch " : "epochs ") + named;
   }
 
   private static String spread(double[] losses) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.ringstep.GroupedModels;
@@ -124,7 +125,72 @@ class EnsembleCommandTest {
     assertTrue(refused.err().contains("west") && refused.err().lines().count() == 1, refused.err());
   }
 
+  // ---- validation, averages, dropout ----
+
+  /** Model k alone has the seed 5 + k; nothing else is drawn from it here. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--patience 2 --batch 1",
+        "--patience 3 --ema 0.9 --batch 4 --optimizer adam",
+        "--swa 1 --schedule plateau --every 0 --batch 3",
+        "--dropout 0.3 --patience 2 --batch 2",
+        "--schedule cosine --warmup 5 --batch 1",
+      })
+  void modelsAreAsEachAlone(String settings) throws IOException {
+    Object[] options = with(settings.split(" "), "--validation", data, "--lr", 0.001);
+    List<Model> together = models("together", with(options, "--models", 4, "--seed", 5));
+    for (int k = 0; k < 4; k++) {
+      Model alone = models("alone", with(options, "--seed", 5 + k)).get(0);
+      assertArrayEquals(alone.parameters(), together.get(k).parameters(), "model " + k);
+    }
+  }
+
+  @Test
+  void tellsOfEachModelsValidation() {
+    Cli.Result result = train("--models", 20, "--validation-split", 0.2, "--patience", 3, "--batch", 4, "--lr", 0.001, "--json");
+    JsonObject report = JsonParser.parseString(result.out()).getAsJsonObject();
+    assertEquals(20, report.getAsJsonArray("models").size());
+    for (JsonElement element : report.getAsJsonArray("models")) {
+      JsonObject model = element.getAsJsonObject();
+      int best = model.get("best_epoch").getAsInt();
+      assertTrue(model.get("stopped_early").getAsBoolean());
+      assertEquals(best + 3, model.getAsJsonArray("validation_losses").size());
+      assertEquals(model.get("validation_loss"), model.getAsJsonArray("validation_losses").get(best - 1));
+    }
+  }
+
   // ---- ranks ----
+
+  /** With fewer models than ranks every model trains on all ranks. */
+  @ParameterizedTest
+  @CsvSource({"--folds 5, 3", "--folds 2, 3", "--models 4 --validation-split 0.3, 2"})
+  void ranksShareOutModelsThatAreValidated(String models, int ranks) throws Exception {
+    Object[] training =
+        with(
+            with(new Object[] {"train"}, (Object[]) models.split(" ")), "--patience", 2, "--ema", 0.5, "--batch", 5, "--lr", 1e-3,
+            "--json");
+    Path expected = folder.resolve("expected.safetensors");
+    Cli.Result alone = Cli.run(with(training, "--save", expected));
+    assertEquals(ExitCode.DONE, alone.exitCode(), alone.err());
+    Path shared = folder.resolve("shared.safetensors");
+    Processes.Running launch =
+        Processes.start(
+            folder, Map.of(), Processes.java(Main.class),
+            with(new Object[] {"launch", "--nproc", ranks, "--"}, with(training, "--save", shared)));
+    assertEquals(0, launch.await(BOUND), launch.err());
+    JsonObject one = JsonParser.parseString(alone.out()).getAsJsonObject();
+    JsonObject many = JsonParser.parseString(launch.out()).getAsJsonObject();
+    for (String same : List.of("steps", "epochs", "loss", "losses", "validation_loss", "validation_losses", "models")) {
+      assertEquals(one.get(same), many.get(same), same);
+    }
+    List<Model> before = ModelFile.loadAll(expected);
+    List<Model> after = ModelFile.loadAll(shared);
+    for (int k = 0; k < before.size(); k++) {
+      assertArrayEquals(before.get(k).parameters(), after.get(k).parameters(), "model " + k);
+      assertEquals(before.get(k).standardizer(), after.get(k).standardizer(), "model " + k);
+    }
+  }
 
   @ParameterizedTest
   @ValueSource(ints = {2, 3})
