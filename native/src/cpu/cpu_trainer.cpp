@@ -22,6 +22,9 @@ constexpr int64_t kUpdateShare = 1 << 16;
 // And multiply-adds of one pass over rows: about 20 us.
 constexpr int64_t kPassShare = 1 << 18;
 
+// Predictions of fewer rows are quicker one by one, where a network's weights can be packed.
+constexpr int64_t kPackedPredictRows = 16;
+
 // Ranks that need nothing of each other meet after so much work, in rows x parameters: some milliseconds.
 constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
@@ -33,6 +36,7 @@ Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& 
     : rs_trainer(std::move(network), settings),
       kernels_(kernels()),
       small_(kernels_.small_network(view())),
+      row_path_batch_(small_ && settings.dropout == 0 ? kPackedRowPathBatch : kRowPathBatch),
       threads_(threads > 0 ? threads : processor_count()),
       length_(gradient_length(network_.parameter_count)),
       optimizer_(optimizer, length_),
@@ -117,14 +121,14 @@ bool Trainer::takes_small_steps(int64_t rows) const {
 }
 
 const char* Trainer::path(int64_t batch) const {
-  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : "batch";
+  return takes_small_steps(batch) ? "small-network" : batch < row_path_batch_ ? "row" : "batch";
 }
 
 // Takes all memory that a step on `rows` rows needs.
 void Trainer::prepare(int64_t rows) {
   scratch_.gradient.reserve(length_);
   scratch_.workspaces[0].reserve(kernels_.workspace_length(view()));
-  if (rows < kRowPathBatch) return;
+  if (rows < row_path_batch_) return;
   const Blocks blocks(rows, network_.parameter_count);
   if (blocks.count == 1) return;
   scratch_.block_gradients.reserve(blocks.count * length_);
@@ -144,18 +148,24 @@ Dropout Trainer::next_dropout(int64_t first) const {
 // scratch_.gradient = the sum over the rows, then the sums of the loss and of the samples' weights.
 void Trainer::sum_gradient(const Pass& p, const Rows& rows, int64_t count) {
   const Blocks blocks(count, network_.parameter_count);
-  if (ranks_ && count >= kRowPathBatch && blocks.count > 1) return add_ranks(p, rows, blocks);
+  if (ranks_ && count >= row_path_batch_ && blocks.count > 1) return add_ranks(p, rows, blocks);
   work_alone_ += count * network_.parameter_count;
-  if (count < kRowPathBatch) {
-    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
-    return;
-  }
+  if (count < row_path_batch_) return sum_row_gradients(p, rows, count);
   if (blocks.count == 1) {
     kernels_.block_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
     return;
   }
   block_gradients(p, rows, blocks, 0, blocks.count);
   add_blocks(blocks);
+}
+
+// Rows one by one, with the parameters packed where that can be: the bits are the same.
+void Trainer::sum_row_gradients(const Pass& p, const Rows& rows, int64_t count) {
+  if (small_ && !p.dropout) {
+    small_->gradient(p, parameters_.packed(), rows, count, scratch_.gradient.get());
+  } else {
+    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
+  }
 }
 
 // Blocks that are worth a task of their own.
@@ -293,7 +303,7 @@ rs_status Trainer::small_steps(
 }
 
 bool Trainer::takes_small_batch(int64_t rows) const {
-  return rows < kRowPathBatch && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
+  return rows < row_path_batch_ && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
 }
 
 // One step on so few rows that they are taken one by one.
@@ -475,7 +485,7 @@ double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
 
 void Trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
-  if (rows < kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
+  if (rows < kPackedPredictRows && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data(), nullptr);
   prepare(rows);
   if (rows < kRowPathBatch) {
