@@ -9,8 +9,8 @@
 
 namespace rs {
 
-// Batches below this take their rows one by one.
-constexpr int64_t kRowPathBatch = 8;
+// Batches below this take their rows one by one: more where a network's weights, packed, make that quick.
+constexpr int64_t kRowPathBatch = 8, kPackedRowPathBatch = 32;
 
 struct Blocks {
   int64_t batch;

@@ -1,4 +1,4 @@
-// The loop for small networks gives the bits of the row path followed by the update.
+// What small networks have of their own gives the bits of the row path, followed by the update where there is one.
 #include <cstdio>
 
 #include "bits.h"
@@ -106,11 +106,40 @@ void trains(const Kernels& kernels, const NetworkCase& c) {
   for (const rs::Shuffle* order : {static_cast<const rs::Shuffle*>(nullptr), &shuffle}) {
     const Rows rows = {c.x.get(), c.y.get(), first, order};
     compare(small_steps(*small, c, rows, count, 0.01), plain_steps(kernels, c, rows, count, 0.01), name);
-    for (int64_t batch = 1; batch < rs::kRowPathBatch; ++batch) {
+    for (int64_t batch : {1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 31}) {
       const int64_t steps = std::min<int64_t>(10, count / batch);
       compare(small_batches(*small, c, rows, steps, 0.01, batch), plain_steps(kernels, c, rows, steps, 0.01, batch),
               name + " batch " + std::to_string(batch));
     }
+  }
+}
+
+// The gradient of any loss is that of the row path.
+void sums_gradients(const Kernels& kernels, const NetworkCase& c, const rs::Loss& loss, const float* sample_weights) {
+  const SmallNetwork* small = kernels.small_network(c.view());
+  const int64_t length = rs::cpu::gradient_length(c.network.parameter_count), count = c.network.parameter_count + 2;
+  GuardedArray workspace(kernels.workspace_length(c.view())), packed(small->packed_length), actual(length), expected(length);
+  small->pack(c.view(), c.parameters.get(), packed.get());
+  rs::cpu::Pass pass = c.pass();
+  pass.loss = loss;
+  pass.sample_weights = sample_weights;
+  const rs::Shuffle shuffle(9, 1, c.rows);
+  for (int64_t rows : {1, 2, 7, 15, 16, 17, 31}) {
+    const Rows own = {c.x.get(), c.y.get(), 3, &shuffle};
+    kernels.row_gradient(pass, own, rows, workspace.get(), expected.get());
+    small->gradient(pass, packed.get(), own, rows, actual.get());
+    const int64_t i = test::first_difference(actual.get(), expected.get(), count);
+    CHECK(i == count, "%s %s, loss %d, %lld rows: value %lld of the gradient differs", c.name().c_str(), kernels.name,
+          loss.kind, static_cast<long long>(rows), static_cast<long long>(i));
+  }
+}
+
+void sums_gradients(const Kernels& kernels, const NetworkCase& c) {
+  GuardedArray weights(c.rows);
+  for (int64_t r = 0; r < c.rows; ++r) weights[r] = static_cast<float>(r % 5) / 2;
+  for (rs_loss_kind kind : {RS_MSE, RS_MAE, RS_HUBER, RS_BCE}) {
+    sums_gradients(kernels, c, {kind, 0.7f}, nullptr);
+    sums_gradients(kernels, c, {kind, 0.7f}, weights.get());
   }
 }
 
@@ -159,6 +188,7 @@ int main() {
         NetworkCase c({inputs, hidden, 1}, activation, 300, static_cast<uint64_t>(++cases));
         for (const Kernels* kernels : sets) {
           trains(*kernels, c);
+          sums_gradients(*kernels, c);
           stops_before_a_row_of_nan(*kernels, c);
           // A saturated network keeps its loss finite.
           if (activation == RS_IDENTITY || activation == RS_RELU) stops_before_the_loss_overflows(*kernels, c);

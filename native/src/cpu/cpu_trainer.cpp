@@ -22,6 +22,9 @@ constexpr int64_t kUpdateShare = 1 << 16;
 // And multiply-adds of one pass over rows: about 20 us.
 constexpr int64_t kPassShare = 1 << 18;
 
+// Predictions of fewer rows are quicker one by one, where a network's weights can be packed.
+constexpr int64_t kPackedPredictRows = 16;
+
 // Ranks that need nothing of each other meet after so much work, in rows x parameters: some milliseconds.
 constexpr int64_t kMeetingWork = int64_t{1} << 25;
 
@@ -38,6 +41,7 @@ Trainer::Trainer(Network network, const Settings& settings, const rs_optimizer& 
       kernels_(kernels()),
       small_(kernels_.small_network(view())),
       collapsed_(collapse(network_, settings)),
+      row_path_batch_(small_ && settings.dropout == 0 && !collapsed_ ? kPackedRowPathBatch : kRowPathBatch),
       threads_(threads > 0 ? threads : processor_count()),
       length_(gradient_length(network_.parameter_count)),
       batch_parameters_(batch_view().parameter_count),
@@ -138,7 +142,7 @@ bool Trainer::takes_small_steps(int64_t rows) const {
 }
 
 const char* Trainer::path(int64_t batch) const {
-  return takes_small_steps(batch) ? "small-network" : batch < kRowPathBatch ? "row" : collapsed_ ? "collapsed" : "batch";
+  return takes_small_steps(batch) ? "small-network" : batch < row_path_batch_ ? "row" : collapsed_ ? "collapsed" : "batch";
 }
 
 // Takes all memory that a step on `rows` rows needs.
@@ -146,7 +150,7 @@ void Trainer::prepare(int64_t rows) {
   const int64_t workspace = std::max(kernels_.workspace_length(view()), kernels_.workspace_length(batch_view()));
   scratch_.gradient.reserve(std::max(length_, batch_length_));
   scratch_.workspaces[0].reserve(workspace);
-  if (rows < kRowPathBatch) return;
+  if (rows < row_path_batch_) return;
   const Blocks blocks(rows, batch_parameters_);
   if (blocks.count == 1) return;
   scratch_.block_gradients.reserve(blocks.count * batch_length_);
@@ -165,10 +169,9 @@ Dropout Trainer::next_dropout(int64_t first) const {
 
 // scratch_.gradient = the sum over the rows, then the sums of the loss and of the samples' weights.
 void Trainer::sum_gradient(const Pass& p, const Rows& rows, int64_t count) {
-  if (count < kRowPathBatch) {
+  if (count < row_path_batch_) {
     work_alone_ += count * network_.parameter_count;
-    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
-    return;
+    return sum_row_gradients(p, rows, count);
   }
   sum_batch(batch_pass(p), rows, count);
   if (collapsed_) collapsed_->expand(p.parameters, scratch_.gradient.get());
@@ -185,6 +188,15 @@ void Trainer::sum_batch(const Pass& p, const Rows& rows, int64_t count) {
   }
   block_gradients(p, rows, blocks, 0, blocks.count);
   add_blocks(blocks);
+}
+
+// Rows one by one, with the parameters packed where that can be: the bits are the same.
+void Trainer::sum_row_gradients(const Pass& p, const Rows& rows, int64_t count) {
+  if (small_ && !p.dropout) {
+    small_->gradient(p, parameters_.packed(), rows, count, scratch_.gradient.get());
+  } else {
+    kernels_.row_gradient(p, rows, count, workspace(0), scratch_.gradient.get());
+  }
 }
 
 // Blocks that are worth a task of their own.
@@ -322,7 +334,7 @@ rs_status Trainer::small_steps(
 }
 
 bool Trainer::takes_small_batch(int64_t rows) const {
-  return rows < kRowPathBatch && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
+  return rows < row_path_batch_ && small_ && optimizer_.is_plain_sgd() && !settings_.beyond_plain();
 }
 
 // One step on so few rows that they are taken one by one.
@@ -508,7 +520,7 @@ double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
 
 void Trainer::predict(const float* x, int64_t rows, float* y) {
   if (rows == 0) return;
-  if (rows < kRowPathBatch && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
+  if (rows < kPackedPredictRows && small_) return small_->predict(view(), parameters_.packed(), x, rows, y);
   const Pass p = pass(unit_weights_.data(), nullptr);
   prepare(rows);
   if (rows < kRowPathBatch) {

@@ -91,6 +91,7 @@ class Trainer final : public rs_trainer {
   Dropout next_dropout(int64_t first) const;
   void sum_gradient(const Pass& p, const Rows& rows, int64_t count);
   void sum_batch(const Pass& p, const Rows& rows, int64_t count);
+  void sum_row_gradients(const Pass& p, const Rows& rows, int64_t count);
   int64_t blocks_a_task(const Blocks& blocks) const;
   void block_gradients(const Pass& p, const Rows& rows, const Blocks& blocks, int64_t begin, int64_t end);
   void add_blocks(const Blocks& blocks);
@@ -114,6 +115,7 @@ class Trainer final : public rs_trainer {
   const Kernels& kernels_;
   const SmallNetwork* small_;  // null where there is none for this shape
   const std::unique_ptr<Collapsed> collapsed_;  // null where batches go through all layers
+  const int64_t row_path_batch_;  // batches below it take their rows one by one
   int threads_;
   const int64_t length_;  // of a gradient vector
   const int64_t batch_parameters_, batch_length_;  // of what batches go through

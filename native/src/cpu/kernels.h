@@ -88,6 +88,8 @@ struct SmallNetwork {
                    float loss_weight, double* loss_sum, float* last_loss);
   // One step of plain SGD on `count` rows together, at most 256. Returns the loss sum; where it is not finite, nothing has changed.
   float (*train_batch)(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight);
+  // The gradient vector of `count` rows, at most 256, without dropout: what Kernels::row_gradient computes.
+  void (*gradient)(const Pass&, const float* packed, const Rows& rows, int64_t count, float* gradient);
 };
 
 // Models of an ensemble that one call of the ensemble path trains side by side, and the most rows a step it takes.

@@ -7,6 +7,7 @@
 
 #include "cpu/isa/activation.h"
 #include "cpu/isa/load_rows.h"
+#include "cpu/isa/loss.h"
 #include "cpu/isa/simd.h"
 #include "cpu/kernels.h"
 
@@ -104,16 +105,13 @@ struct Registers {
     return loss;
   }
 
-  // In the place of the weights: the sums of their gradients over rows, of which this is one more, or the first.
-  // Returns its loss.
+  // In the place of the weights: the sums of their gradients over rows, of which this is one more, or the first. `d` is
+  // the derivative by its output.
   template <bool First>
-  RS_INLINE float add_gradient(const Registers& network, const float* x, float y, float loss_weight) {
-    f16 h[V];
-    const float e = network.forward(x, h) - y;
-    const float d = e + e;
+  RS_INLINE void add_gradient(const f16 (&output_weight)[V], const f16 (&h)[V], const float* x, float d) {
     unrolled<V>([&](auto v_) {
       constexpr int v = decltype(v_)::value;
-      const f16 dz = activation_gradient<A>(set1(d) * network.weight2[v], h[v]);
+      const f16 dz = activation_gradient<A>(set1(d) * output_weight[v], h[v]);
       weight2[v] = First ? set1(d) * h[v] : fma(set1(d), h[v], weight2[v]);
       bias1[v] = First ? dz : bias1[v] + dz;
       const float* inputs = read_again(x);
@@ -123,7 +121,6 @@ struct Registers {
       });
     });
     bias2 = First ? d : bias2 + d;
-    return loss_weight * (e * e);
   }
 
   RS_INLINE void descend(const Registers& gradient, float lr, float scale) {
@@ -161,9 +158,17 @@ struct SmallNetworkOf {
   }
 
   static void pack(const NetworkView& n, const float* parameters, float* packed) {
-    for (int64_t k = 0; k < kLength; ++k) packed[k] = 0;
-    for (int j = 0; j < n.layers[0].out; ++j) packed[place(j, Inputs + 2)] = 1;
-    for_parameters(n, [&](int64_t flat, int64_t place) { packed[place] = parameters[flat]; });
+    int64_t order[kLanes];
+    for (int j = 0; j < kLanes; ++j) order[j] = j;
+    for (int v = 0; v < V; ++v) {
+      const int first = v * kLanes, left = n.layers[0].out - first, units = left < kLanes ? left : kLanes;
+      float* p = packed + v * kVectorLength;
+      load_columns(parameters + n.layers[0].weight + first * Inputs, Inputs, order, true, units, kLanes, p);
+      store(p + Inputs * kLanes, load_first(parameters + n.layers[0].bias + first, units));
+      store(p + (Inputs + 1) * kLanes, load_first(parameters + n.layers[1].weight + first, units));
+      store(p + (Inputs + 2) * kLanes, first_lanes(set1(1), units));
+    }
+    store(packed + V * kVectorLength, first_lanes(set1(parameters[n.layers[1].bias]), 1));
   }
 
   static void unpack(const NetworkView& n, const float* packed, float* parameters) {
@@ -211,22 +216,110 @@ struct SmallNetworkOf {
     return count;
   }
 
-  static float train_batch(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight) {
-    Registers<Inputs, V, A> network, gradient;
+  // Some rows of a batch, at most kLanes: first all forward, then all backward, so that either has the registers.
+  struct Chunk {
+    const float* x;
+    const int64_t* index;
+    int count;
+    alignas(64) float hidden[kLanes][V * kLanes];
+    alignas(64) float outputs[kLanes];  // then the derivatives by them
+  };
+
+  __attribute__((noinline)) static void forward(const float* packed, Chunk& c) {
+    Registers<Inputs, V, A> network;
     network.load_from(packed);
+    for (int r = 0; r < c.count; ++r) {
+      f16 h[V];
+      c.outputs[r] = network.forward(c.x + c.index[r] * Inputs, h);
+      for (int v = 0; v < V; ++v) store(c.hidden[r] + v * kLanes, h[v]);
+    }
+  }
+
+  __attribute__((noinline)) static void backward(const float* packed, const Chunk& c, bool first, float* packed_sums) {
+    Registers<Inputs, V, A> sums;
+    f16 output_weight[V];
+    for (int v = 0; v < V; ++v) output_weight[v] = load(packed + v * kVectorLength + (Inputs + 1) * kLanes);
+    const auto add = [&](auto is_first, int r) {
+      f16 h[V];
+      for (int v = 0; v < V; ++v) h[v] = load(c.hidden[r] + v * kLanes);
+      sums.template add_gradient<decltype(is_first)::value>(output_weight, h, c.x + c.index[r] * Inputs, c.outputs[r]);
+    };
+    if (first) {
+      add(Index<1>(), 0);
+    } else {
+      sums.load_from(packed_sums);
+      add(Index<0>(), 0);
+    }
+    for (int r = 1; r < c.count; ++r) add(Index<0>(), r);
+    sums.store_to(packed_sums);
+  }
+
+  // The gradients' sums over the rows. errors(chunk) puts the derivatives in place of the outputs.
+  template <typename F>
+  static void sum_gradients(const float* packed, const Rows& rows, int64_t count, float* packed_sums, F errors) {
     int64_t index[kTileRows];
     find_rows(rows, 0, static_cast<int>(count), index);
-    float loss = gradient.template add_gradient<true>(network, rows.x + index[0] * Inputs, rows.y[index[0]], loss_weight);
-    for (int64_t r = 1; r < count; ++r) {
-      loss += gradient.template add_gradient<false>(network, rows.x + index[r] * Inputs, rows.y[index[r]], loss_weight);
+    Chunk c;
+    for (int64_t r = 0; r < count; r += kLanes) {
+      c.x = rows.x;
+      c.index = index + r;
+      c.count = count - r < kLanes ? static_cast<int>(count - r) : kLanes;
+      forward(packed, c);
+      errors(c);
+      backward(packed, c, r == 0, packed_sums);
     }
+  }
+
+  // The squared errors' part of the loss; the errors' derivatives in place of the outputs.
+  static float squares(const float* y, float loss_weight, float loss, Chunk& c) {
+    for (int r = 0; r < c.count; ++r) {
+      const float e = c.outputs[r] - y[c.index[r]];
+      loss += loss_weight * (e * e);
+      c.outputs[r] = e + e;
+    }
+    return loss;
+  }
+
+  // The same of any loss, and the sum of the samples' weights.
+  static float losses(const Pass& pass, const float* y, float loss, float* weight_sum, Chunk& c) {
+    alignas(64) float targets[kLanes] = {}, weights[kLanes] = {}, own[kLanes] = {};
+    for (int r = 0; r < c.count; ++r) {
+      targets[r] = y[c.index[r]];
+      if (pass.sample_weights) weights[r] = pass.sample_weights[c.index[r]];
+    }
+    tile_losses(pass.loss, c.outputs, targets, pass.sample_weights ? weights : nullptr, 1, c.count, kLanes, own);
+    for (int r = 0; r < c.count; ++r) {
+      loss += pass.loss_weights[0] * own[r];
+      *weight_sum += weights[r];
+    }
+    return loss;
+  }
+
+  static float train_batch(const NetworkView&, float* packed, const Rows& rows, int64_t count, float lr, float loss_weight) {
+    alignas(64) float packed_sums[kLength];
+    float loss = 0;
+    sum_gradients(packed, rows, count, packed_sums, [&](Chunk& c) { loss = squares(rows.y, loss_weight, loss, c); });
     if (!(loss < __builtin_inff())) return loss;
-    network.descend(gradient, lr, static_cast<float>(1 / static_cast<double>(count)));
+    Registers<Inputs, V, A> network, sums;
+    network.load_from(packed);
+    sums.load_from(packed_sums);
+    network.descend(sums, lr, static_cast<float>(1 / static_cast<double>(count)));
     network.store_to(packed);
     return loss;
   }
 
-  static constexpr SmallNetwork kTable = {kLength, &pack, &unpack, &predict, &train, &train_batch};
+  static void gradient(const Pass& pass, const float* packed, const Rows& rows, int64_t count, float* gradient) {
+    alignas(64) float packed_sums[kLength];
+    float loss = 0, weight_sum = 0;
+    sum_gradients(packed, rows, count, packed_sums, [&](Chunk& c) {
+      loss = is_plain_mse(pass) ? squares(rows.y, pass.loss_weights[0], loss, c) : losses(pass, rows.y, loss, &weight_sum, c);
+    });
+    unpack(pass.network, packed_sums, gradient);
+    gradient[pass.network.parameter_count] = loss;
+    gradient[pass.network.parameter_count + 1] = weight_sum;
+  }
+
+  static constexpr SmallNetwork kTable = {kLength, &pack, &unpack, &predict, &train, &train_batch, &gradient};
 };
 
 // The shapes there are: these numbers of inputs, up to 32 hidden units, every activation.
