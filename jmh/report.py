@@ -230,6 +230,7 @@ def goals(run):
         yield from times_faster(run.peer(name, "seed"), seed, least, f"Batch 1, `fit`, beside {run.names[name]} at its best")
     yield from times_faster(run.peer("pytorch", "seed", variant="usually"), seed, 5000, "Batch 1, `fit`, beside PyTorch as usually written")
     yield from at_most(two_models(run), 1.6, "Two models in one ensemble, beside one", "×")
+    yield from ensembles(run)
     yield from at_most(arrays and arrays.median, 150, "`step(float[], float[])`", " ns")
     yield from times_faster(framework, arrays, 450, f"`step(float[], float[])` beside the JVM's best framework ({framework_name})")
     yield from at_most(arrays and plain and arrays.median / plain.median, 1, "`step(float[], float[])` beside plain Java", "×")
@@ -253,6 +254,23 @@ def goals(run):
     if run.benchmark("Scaling.batch"):
         yield (f"No cliff over {CLIFF}× between neighbours as cost grows",
                f"steepest {steepest:.2f}×" if steepest else "none", steepest is None)
+
+
+def ensembles(run):
+    """Goals of many models beside one, and of groups beside models on the same rows, on the same cores."""
+    def share(theirs, ours, least, what):
+        if theirs and ours:
+            value = theirs.median / ours.median
+            yield f"{what}: {least:g}× the samples a second or more", f"{value:.2f}×", value >= least
+
+    if run.raw.get("device") == "cuda":
+        return
+    for order, name in (("shared", "in one order"), ("own", "each in an order of its own")):
+        one, many = (run.benchmark("EnsembleStep.fit", models=models, order=order, threads=2) for models in (1, 1000))
+        yield from share(one, many, 3, f"Ensemble of 1,000 at batch 1, {name}, beside one model alone, both with two cores")
+    many = run.benchmark("EnsembleStep.fit", models=1000, order="own", threads=2)
+    groups = run.benchmark("GroupedStep.fit", groups=10000, threads=2)
+    yield from share(many, groups, 0.7, "10,000 groups of 50 to 500 rows at batch 1, beside the ensemble of 1,000, each in an order of its own")
 
 
 def two_models(run):

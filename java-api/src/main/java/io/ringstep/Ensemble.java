@@ -25,6 +25,7 @@ import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
@@ -562,22 +563,44 @@ public final class Ensemble implements AutoCloseable {
    */
   public List<Model> gatherModels(Communicator ranks) {
     synchronized (turn) {
-      ByteBuffer own = ByteBuffer.allocate(Math.multiplyExact(models, network.parameterCount() * Float.BYTES));
-      for (int k = 0; k < models; k++) {
-        own.asFloatBuffer().put(parameters(k));
-        own.position(own.position() + network.parameterCount() * Float.BYTES);
-      }
-      List<Model> all = new ArrayList<>();
-      for (byte[] bytes : ranks.allGather(own.array())) {
-        FloatBuffer values = ByteBuffer.wrap(bytes).asFloatBuffer();
-        while (values.hasRemaining()) {
-          float[] parameters = new float[network.parameterCount()];
-          values.get(parameters);
-          all.add(sources[0].withParameters(parameters));
-        }
-      }
-      return all;
+      return gatherParameters(ranks).stream().map(sources[0]::withParameters).toList();
     }
+  }
+
+  /**
+   * The same of ensembles that were fitted to parts of {@code data}, in the order of the ranks: each model with the
+   * standardizer of its group.
+   *
+   * @throws IllegalArgumentException if there are not as many models as groups
+   */
+  public List<Model> gatherModels(Communicator ranks, GroupedDataset data) {
+    synchronized (turn) {
+      List<float[]> all = gatherParameters(ranks);
+      if (all.size() != data.groups()) {
+        throw new IllegalArgumentException("there are " + all.size() + " models for " + data.groups() + " groups");
+      }
+      return IntStream.range(0, all.size())
+          .mapToObj(g -> sources[0].withSource(data, g).withParameters(all.get(g)))
+          .toList();
+    }
+  }
+
+  private List<float[]> gatherParameters(Communicator ranks) {
+    ByteBuffer own = ByteBuffer.allocate(Math.multiplyExact(models, network.parameterCount() * Float.BYTES));
+    FloatBuffer ownValues = own.asFloatBuffer();
+    for (int k = 0; k < models; k++) {
+      ownValues.put(parameters(k));
+    }
+    List<float[]> all = new ArrayList<>();
+    for (byte[] bytes : ranks.allGather(own.array())) {
+      FloatBuffer values = ByteBuffer.wrap(bytes).asFloatBuffer();
+      while (values.hasRemaining()) {
+        float[] parameters = new float[network.parameterCount()];
+        values.get(parameters);
+        all.add(parameters);
+      }
+    }
+    return all;
   }
 
   /** Waits for a call in flight, cancelling a fit, then frees everything. */

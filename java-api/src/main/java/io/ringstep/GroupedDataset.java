@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -185,6 +186,26 @@ public final class GroupedDataset implements AutoCloseable {
     try (Dataset rows = data.inOrder(own)) {
       return rows.changed((x, y) -> {}, standardizer(g).orElse(null));
     }
+  }
+
+  /**
+   * A copy of some of the groups, standardized as they are here; to be closed.
+   *
+   * @param from the first of them
+   * @param to the one after the last, above {@code from}
+   */
+  public GroupedDataset part(int from, int to) {
+    Objects.checkFromToIndex(from, to, groups());
+    if (from == to) {
+      throw new IllegalArgumentException("a part has at least one group");
+    }
+    long first = firstRows[from];
+    long[] own = new long[(int) (firstRows[to - 1] + counts[to - 1] - first)];
+    Arrays.setAll(own, i -> first + i);
+    long[] places = Arrays.stream(firstRows, from, to).map(row -> row - first).toArray();
+    return new GroupedDataset(
+        data.inOrder(own), column, groups.subList(from, to), places, Arrays.copyOfRange(counts, from, to),
+        isStandardized() ? standardizers.subList(from, to) : List.of());
   }
 
   /** How the rows of group {@code g} were standardized; empty where they were not. */

@@ -16,7 +16,6 @@ import io.ringstep.Ranks;
 import io.ringstep.RingstepException;
 import io.ringstep.Split;
 import io.ringstep.Trainer;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -188,44 +187,7 @@ final class Ensemble {
   /** Each model's loss, over all ranks; NaN for those of a rank that has null. */
   private double[] gather(EnsembleResult own, double[] losses) {
     double[] known = losses == null ? DoubleStream.generate(() -> Double.NaN).limit(own.models().size()).toArray() : losses;
-    return ranks.map(communicator -> gather(communicator, known)).orElse(known);
-  }
-
-  private static double[] gather(Communicator communicator, double[] losses) {
-    ByteBuffer bytes = ByteBuffer.allocate(losses.length * Double.BYTES);
-    bytes.asDoubleBuffer().put(losses);
-    return communicator.allGather(bytes.array()).stream()
-        .flatMapToDouble(part -> DoubleStream.generate(ByteBuffer.wrap(part)::getDouble).limit(part.length / Double.BYTES))
-        .toArray();
-  }
-
-  /**
-   * Ranks that train models of their own meet every few milliseconds, so that all stop where one is interrupted, and
-   * none takes another for lost that only has more to do.
-   */
-  private static final class Meeting {
-    private final Communicator ranks;
-
-    Meeting(Communicator ranks) {
-      this.ranks = ranks;
-    }
-
-    /** Whether some rank wants to stop; from one that trains. */
-    boolean stops(boolean stop) {
-      return meet(true, stop)[1] > 0;
-    }
-
-    /** Meets for as long as some rank trains; from one that does not. */
-    void awaitEnd(BooleanSupplier stop) {
-      while (meet(false, stop.getAsBoolean())[0] > 0) {}
-    }
-
-    /** How many ranks train, and how many want to stop. */
-    private float[] meet(boolean trains, boolean stop) {
-      float[] counts = {trains ? 1 : 0, stop ? 1 : 0};
-      ranks.allReduce(counts);
-      return counts;
-    }
+    return ranks.map(communicator -> Gathering.doubles(communicator, known)).orElse(known);
   }
 
   /** On several GPUs of this process, a thread each, as ranks: all end with the same weights. */

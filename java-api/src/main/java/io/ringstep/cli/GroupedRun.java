@@ -2,10 +2,12 @@ package io.ringstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.ringstep.Communicator;
 import io.ringstep.EnsembleResult;
 import io.ringstep.Fit;
 import io.ringstep.GroupedDataset;
 import io.ringstep.GroupedModels;
+import io.ringstep.Model;
 import io.ringstep.Network;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -14,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /** One run of {@code ringstep train --group-by}: a model for each group, trained side by side. */
@@ -23,16 +26,38 @@ final class GroupedRun {
 
   private final TrainCommand options;
   private final Console console;
+  private RankSession session;
 
   GroupedRun(TrainCommand options, Console console) {
     this.options = options;
     this.console = console;
   }
 
+  /** Runs it, as one of several ranks where a launcher has started it; the result is the exit code. */
   int run() throws IOException {
+    options.loop.device = RankSession.own(options.loop.device, System.getenv());
+    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective, options.loop.device)) {
+      session = joined;
+      if (!session.leads()) {
+        options.output.silence();
+      }
+      try {
+        return readAndTrain();
+      } catch (Throwable failure) {
+        session.fail(failure);
+        throw failure;
+      }
+    }
+  }
+
+  private int readAndTrain() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
     try (GroupedDataset raw = read();
         GroupedDataset data = options.standardize() ? raw.standardized() : raw) {
+      Checks.require(
+          data.groups() >= session.worldSize(),
+          options.data.file + " has " + Text.count(data.groups(), "group") + " by " + data.column() + ", fewer than the "
+              + session.worldSize() + " ranks to share them; start fewer ranks");
       return train(data);
     }
   }
@@ -47,14 +72,40 @@ final class GroupedRun {
 
   private int train(GroupedDataset data) throws IOException {
     Network network = network(data);
+    int rank = session.communicator().map(Communicator::rank).orElse(0);
+    GroupShares shares = new GroupShares(data, session.worldSize());
+    int first = shares.begin(rank);
+    say("training " + Text.count(data.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
+        + data.column() + " in " + options.data.file + ": " + Text.count(data.rows(), "row") + session.description());
+    try (GroupedDataset own = session.worldSize() == 1 ? data : data.part(first, shares.end(rank));
+        io.ringstep.Ensemble ensemble = Ensemble.build(builder(network, own, first));
+        Interrupts interrupts = new Interrupts(console.err(), session.worldSize() > 1)) {
+      EnsembleResult ownResult = fit(ensemble, own, first, interrupts);
+      interrupts.trainingEnded();
+      double[] ownLosses = ensemble.evaluate(own);
+      Optional<Communicator> ranks = session.communicator();
+      EnsembleResult result = ranks.map(ownResult::gather).orElse(ownResult);
+      double[] losses = ranks.map(all -> Gathering.doubles(all, ownLosses)).orElse(ownLosses);
+      List<Model> models = ranks.map(all -> ensemble.gatherModels(all, data)).orElseGet(ensemble::models);
+      List<Path> saved = save(data, models);
+      if (result.cancelled()) {
+        interrupted(result, saved);
+        return ExitCode.INTERRUPTED;
+      }
+      report(data, result, losses);
+      return ExitCode.DONE;
+    }
+  }
+
+  /** Of the groups of {@code data}, which are those from number {@code first} on. */
+  private io.ringstep.Ensemble.Builder builder(Network network, GroupedDataset data, int first) {
     io.ringstep.Ensemble.Builder builder =
         io.ringstep.Ensemble.builder(network, data.groups())
-            .seed(options.loop.seed).optimizer(options.optimizer.optimizer(options.defaults()))
+            .seed(options.loop.seed + first).optimizer(options.optimizer.optimizer(options.defaults()))
             .device(options.loop.device).expecting((data.rows() + data.groups() - 1) / data.groups(), options.fit(0))
             .l1(options.loss.l1);
-    long[] seeds = IntStream.range(0, data.groups()).mapToLong(g -> options.loop.seed + g).toArray();
     if (options.loss.dropout > 0) {
-      builder.dropout(options.loss.dropout, seeds);
+      builder.dropout(options.loss.dropout, seeds(data, first));
     }
     if (options.loss.clipNorm != null) {
       builder.clipNorm(options.loss.clipNorm);
@@ -62,32 +113,36 @@ final class GroupedRun {
     if (options.loss.clipValue != null) {
       builder.clipValue(options.loss.clipValue);
     }
-    say("training " + Text.count(data.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
-        + data.column() + " in " + options.data.file + ": " + Text.count(data.rows(), "row"));
-    try (io.ringstep.Ensemble ensemble = Ensemble.build(builder);
-        Interrupts interrupts = new Interrupts(console.err(), false);
-        ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
+    return builder;
+  }
+
+  private long[] seeds(GroupedDataset data, int first) {
+    return IntStream.range(0, data.groups()).mapToLong(g -> options.loop.seed + first + g).toArray();
+  }
+
+  private EnsembleResult fit(io.ringstep.Ensemble ensemble, GroupedDataset data, int first, Interrupts interrupts) {
+    Optional<Meeting> meeting = session.communicator().map(Meeting::new);
+    try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
       Fit fit =
           options.fit(0).onProgress(
               progress -> {
                 display.update(progress.steps(), progress.totalSteps(), progress.loss());
-                if (interrupts.requested()) {
+                boolean stop = interrupts.requested();
+                if (meeting.map(all -> all.stops(stop)).orElse(stop)) {
                   ensemble.cancel();
                 }
               });
-      EnsembleResult result = options.loop.shuffle ? ensemble.fit(data, fit, seeds) : ensemble.fit(data, fit);
-      interrupts.trainingEnded();
-      display.close();
-      double[] losses = ensemble.evaluate(data);
-      List<Path> saved = save(data, ensemble);
-      if (result.cancelled()) {
-        console.err().println(
-            "ringstep train: interrupted after " + Text.count(result.steps(), "step") + "; "
-                + (saved.isEmpty() ? "nothing saved" : "saved " + TrainingReport.names(saved)));
-        return ExitCode.INTERRUPTED;
-      }
-      report(data, result, losses);
-      return ExitCode.DONE;
+      EnsembleResult result = options.loop.shuffle ? ensemble.fit(data, fit, seeds(data, first)) : ensemble.fit(data, fit);
+      meeting.ifPresent(all -> all.awaitEnd(interrupts::requested));
+      return result;
+    }
+  }
+
+  private void interrupted(EnsembleResult result, List<Path> saved) {
+    if (session.leads()) {
+      console.err().println(
+          "ringstep train: interrupted after " + Text.count(result.steps(), "step") + "; "
+              + (saved.isEmpty() ? "nothing saved" : "saved " + TrainingReport.names(saved)));
     }
   }
 
@@ -105,9 +160,9 @@ final class GroupedRun {
     return network;
   }
 
-  private List<Path> save(GroupedDataset data, io.ringstep.Ensemble ensemble) throws IOException {
+  private List<Path> save(GroupedDataset data, List<Model> models) throws IOException {
     if (!options.output.save.isEmpty()) {
-      new GroupedModels(data.column(), data.names(), ensemble.models()).save(options.output.save.get(0));
+      new GroupedModels(data.column(), data.names(), models).save(options.output.save.get(0));
     }
     return options.output.save;
   }

@@ -132,8 +132,6 @@ final class TrainCommand implements Action {
         "--exchange goes with none of --validation, --validation-split, --folds, --ema, --swa, plateau and --dropout");
     int ranks = RankSession.worldSize(System.getenv());
     Checks.require(
-        data.groupBy == null || ranks == 1, "--group-by trains all models in one process; start it without " + ranks + " ranks");
-    Checks.require(
         models() == 1 || !trainsTogether() || models() >= ranks,
         "--models " + models() + " are fewer than the " + ranks + " ranks to share them; start fewer ranks");
   }

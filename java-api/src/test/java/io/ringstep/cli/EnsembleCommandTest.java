@@ -231,20 +231,50 @@ class EnsembleCommandTest {
     assertTrue(launch.err().contains("model 0: "), launch.err());
   }
 
+  /** The same file, whatever the number of ranks. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--models 5 --exchange average:7 --batch 3 --epochs 4",
+        "--models 3 --exchange gradient --batch 200 --epochs 9",
+        "--data SHOPS --group-by shop --standardize --batch 1 --epochs 6 --swa 2",
+      })
+  void ranksExchangeAndShareOutGroups(String options) throws Exception {
+    Object[] training =
+        with(new Object[] {"train", "--lr", 1e-3, "--json"}, (Object[]) options.replace("SHOPS", grouped.toString()).split(" "));
+    Path expected = folder.resolve("expected.safetensors");
+    Cli.Result alone = Cli.run(with(training, "--save", expected));
+    assertEquals(ExitCode.DONE, alone.exitCode(), alone.err());
+    JsonObject one = JsonParser.parseString(alone.out()).getAsJsonObject();
+    for (int ranks : new int[] {2, 3}) {
+      Path shared = folder.resolve(ranks + ".safetensors");
+      Processes.Running launch =
+          Processes.start(
+              folder, Map.of(), Processes.java(Main.class),
+              with(new Object[] {"launch", "--nproc", ranks, "--"}, with(training, "--save", shared)));
+      assertEquals(0, launch.await(BOUND), launch.err());
+      assertArrayEquals(Files.readAllBytes(expected), Files.readAllBytes(shared), ranks + " ranks");
+      JsonObject many = JsonParser.parseString(launch.out()).getAsJsonObject();
+      for (String same : List.of("steps", "loss", "losses", "models", "groups")) {
+        assertEquals(one.get(same), many.get(same), same);
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       value = {
-        "--models 4 --exchange average:5 | .*--exchange is between the models of one process; .*",
-        "--models 2                      | .*--models 2 are fewer than the 3 ranks to share them; .*",
-        "--data SHOPS --group-by shop    | .*--group-by trains all models in one process; .*",
+        "--models 2                             | .*--models 2 are fewer than the 4 ranks to share them; .*",
+        "--models 3 --exchange average:2        | .*--models 3 are fewer than the 4 ranks to share them; .*",
+        "--data SHOPS --group-by shop           | .*has 3 groups by shop, fewer than the 4 ranks to share them; .*",
       })
   void refusesWhatRanksCannotShare(String options, String message) throws Exception {
     Object[] words = options.strip().replace("SHOPS", grouped.toString()).split(" ");
     Processes.Running launch =
         Processes.start(
             folder, Map.of(), Processes.java(Main.class),
-            with(new Object[] {"launch", "--nproc", 3, "--", "train"}, words));
+            with(new Object[] {"launch", "--nproc", 4, "--", "train"}, words));
     assertEquals(ExitCode.INVALID, launch.await(BOUND), launch.err());
     assertTrue(launch.err().lines().anyMatch(line -> line.matches(message.strip())), launch.err());
   }
