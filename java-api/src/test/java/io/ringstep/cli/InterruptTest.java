@@ -104,7 +104,11 @@ class InterruptTest {
   private Stopped trainAndSignal(String signal, Object... options) throws Exception {
     List<Object> args = new ArrayList<>(List.of("train", "--epochs", Integer.MAX_VALUE));
     args.addAll(List.of(options));
-    ProcessBuilder builder = Cli.process(args.toArray());
+    return signal(signal, args.toArray());
+  }
+
+  private Stopped signal(String signal, Object... args) throws Exception {
+    ProcessBuilder builder = Cli.process(args);
     builder.environment().putAll(environment);
     Process process = builder.start();
     try {
