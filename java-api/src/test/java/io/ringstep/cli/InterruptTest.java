@@ -82,7 +82,7 @@ class InterruptTest {
         signal(
             "INT", "launch", "--nproc", 3, "--", "train", "--epochs", Integer.MAX_VALUE, "--models", 2, "--ema", 0.9,
             "--save", folder.resolve("0") + "," + second);
-    assertTrue(stopped.err.contains("; saved " + folder.resolve("0") + "\n"), stopped.err);
+    assertTrue(stopped.err.contains("; saved " + folder.resolve("0") + "\n"), () -> "printed: " + stopped.err);
     assertEquals("kept", Files.readString(second));
   }
 
