@@ -33,7 +33,9 @@ inline float multiply_add(int64_t rounds, int threads) {
   float total = 0;
 #pragma omp parallel for num_threads(threads) if (threads > 1) reduction(+ : total)
   for (int t = 0; t < threads; ++t) {
-    vec sums[kChains] = {}, factor = vec{} + 0.5f, more = vec{} + 1.0f;
+    vec sums[kChains], factor = vec{} + 0.5f, more = vec{} + 1.0f;
+    // Twelve starts: equal chains the compiler would compute as one, and one from 2, which stays 2, not at all.
+    for (int k = 0; k < kChains; ++k) sums[k] = vec{} - static_cast<float>(k);
     for (int64_t r = 0; r < rounds; ++r) {
 #pragma GCC unroll 12
       for (int k = 0; k < kChains; ++k) sums[k] = sums[k] * factor + more;

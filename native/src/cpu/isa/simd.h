@@ -180,6 +180,19 @@ RS_INLINE float sum(const f16& v) {
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
 
+// The same sum, in all lanes of a register: for those who would spread it over them.
+RS_INLINE vec sum_everywhere(const f16& v) {
+#if defined(__AVX512F__)
+  __m512 a = (__m512)v.part[0];
+  a = a + _mm512_shuffle_f32x4(a, a, 0x4E);
+  a = a + _mm512_shuffle_f32x4(a, a, 0xB1);
+  a = a + _mm512_permute_ps(a, 0x4E);
+  return (vec)(a + _mm512_permute_ps(a, 0xB1));
+#else
+  return sum(v) - vec{};
+#endif
+}
+
 // sums[k] = sum of values[k * 16 ...], for k in [0, 16): the same additions in the same order, but with vectors of
 // partial sums of several k, so that it takes a sixth of the instructions.
 RS_INLINE void sum_each(const float* values, float* sums) {

@@ -16,7 +16,7 @@ namespace rs::cpu::RS_ISA {
 // The same pointer, but what it points to is loaded anew: kept from its last use, the inputs would push
 // weights out of the registers.
 RS_INLINE const float* read_again(const float* p) {
-  __asm__("" : "+r"(p));
+  __asm__ volatile("" : "+r"(p));
   return p;
 }
 
@@ -69,7 +69,9 @@ struct Registers {
   }
 
   // The output; h receives the hidden units.
-  RS_INLINE float forward(const float* x, f16 (&h)[V]) const {
+  RS_INLINE float forward(const float* x, f16 (&h)[V]) const { return sum(hidden_products(x, h)) + bias2; }
+
+  RS_INLINE f16 hidden_products(const float* x, f16 (&h)[V]) const {
     f16 products;
     unrolled<V>([&](auto v_) {
       constexpr int v = decltype(v_)::value;
@@ -78,22 +80,24 @@ struct Registers {
       if constexpr (A == RS_SIGMOID) h[v] = h[v] * hidden[v];
       products = v == 0 ? h[v] * weight2[v] : fma(h[v], weight2[v], products);
     });
-    return sum(products) + bias2;
+    return products;
   }
 
   // Returns the loss; where it is not finite, nothing has changed.
   RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
     f16 h[V];
-    const float e = forward(x, h) - y;
-    const float loss = loss_weight * (e * e);
+    // One number, but in all lanes, where it is needed next.
+    const vec e = (sum_everywhere(hidden_products(x, h)) + set1_part(bias2)) - set1_part(y);
+    const float loss = loss_weight * (e[0] * e[0]);
     if (!(loss < __builtin_inff())) return loss;
 
-    const float d = e + e;
+    const vec dd = e + e;
+    const f16 d = each([&](int) { return dd; });
     const f16 descent = set1(-lr);
     unrolled<V>([&](auto v_) {
       constexpr int v = decltype(v_)::value;
-      const f16 dz = activation_gradient<A>(set1(d) * weight2[v], h[v]);
-      weight2[v] = fma(descent, set1(d) * h[v], weight2[v]);
+      const f16 dz = activation_gradient<A>(d * weight2[v], h[v]);
+      weight2[v] = fma(descent, d * h[v], weight2[v]);
       bias1[v] = fma(descent, dz, bias1[v]);
       const float* inputs = read_again(x);
       unrolled<Inputs>([&](auto i_) {
@@ -101,7 +105,7 @@ struct Registers {
         weight1[v][i] = fma(descent, dz * set1(inputs[i]), weight1[v][i]);
       });
     });
-    bias2 = fma(-lr, d, bias2);
+    bias2 = fma(-lr, dd[0], bias2);
     return loss;
   }
 
