@@ -152,10 +152,10 @@ bool Ensemble::one_optimizer() const {
 
 // ---- fit ----
 
+// Looks at no model: of many they are far away in memory.
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
-  const rs_fit& fit = fitting.fits[model];
-  const bool few_rows = std::min(fit.batch, fitting.rows(model)) < kRowPathBatch;
-  return few_rows && models_of_[static_cast<size_t>(model)].trainer->fits_in_lanes(fitting.data);
+  const bool few_rows = std::min(fitting.fits[model].batch, fitting.rows(model)) < kRowPathBatch;
+  return few_rows && !settings_.beyond_plain() && !fitting.data.weights.get();
 }
 
 // Those with most rows first: side by side are then models that take about as long, and what is left to the
@@ -180,8 +180,8 @@ bool Ensemble::train(const Fitting& fitting) {
   const auto loops = [&](int32_t k) {
     return fitting.fits[k].batch == 1 && models_of_[static_cast<size_t>(k)].trainer->takes_small_steps(1);
   };
-  const bool small = std::all_of(side_by_side.begin(), side_by_side.end(), loops);
-  if (side_by_side.size() < (small ? kFewSmall : kFew)) {
+  const bool few = side_by_side.size() < kFew;
+  if (few || (side_by_side.size() < kFewSmall && std::all_of(side_by_side.begin(), side_by_side.end(), loops))) {
     alone.insert(alone.end(), side_by_side.begin(), side_by_side.end());
     side_by_side.clear();
   }

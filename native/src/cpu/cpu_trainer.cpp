@@ -131,10 +131,6 @@ void Trainer::copy_state(Trainer& other) {
   }
 }
 
-bool Trainer::fits_in_lanes(const rs_dataset& data) const {
-  return !settings_.beyond_plain() && !data.weights.get();
-}
-
 // ---- one step ----
 
 bool Trainer::takes_small_steps(int64_t rows) const {

@@ -58,9 +58,6 @@ class Trainer final : public rs_trainer {
   void set_threads(int threads) { threads_ = threads; }
   void swap_scratch(Scratch& scratch) { std::swap(scratch_, scratch); }
 
-  // Whether the ensemble path gives the same bits as `fit` where steps have fewer than kRowPathBatch rows.
-  bool fits_in_lanes(const rs_dataset& data) const;
-
   // Whether steps of `rows` rows run in the loop for small networks.
   bool takes_small_steps(int64_t rows) const;
 

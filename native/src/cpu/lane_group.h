@@ -35,11 +35,16 @@ class LaneGroup {
            const std::function<void(const LaneWork&)>& failed, const Deadline& deadline);
 
  private:
+  static constexpr int kRowsAhead = 512;
+
   struct Lane {
     LaneWork work;
     bool used = false;
     Shuffle shuffle;
     std::optional<Schedule> schedule;
+    // The dataset's rows at positions [ahead_begin, ahead_end) of the epoch: a shuffle is quick with many at once.
+    int64_t ahead[kRowsAhead];
+    int64_t ahead_begin = 0, ahead_end = 0;
   };
 
   // Rows of all lanes that one tile may have, steps times rows a step.
@@ -49,7 +54,7 @@ class LaneGroup {
   void leave(int lane);
   void choose_rules();
   void train_tile(const rs_dataset& data);
-  void find_rows(const Lane& lane, int64_t rows, int64_t* index) const;
+  const int64_t* rows_ahead(Lane& lane, int64_t rows) const;
   bool all_on_the_same_rows() const;
   int64_t rows_of_step(const Lane& lane) const;
   int64_t steps_ahead(const Lane& lane) const;

@@ -22,24 +22,29 @@ RS_INLINE void permute_words(const Shuffle& shuffle, int count, uint32_t* value)
   }
 }
 
-// What Shuffle::map does, for 64 positions at most, all below 2^32. Those that land outside the rows walk on together.
+// Positions that are shuffled at once: so many that their chains of operations overlap.
+constexpr int kShuffledRows = 512;
+
+// What Shuffle::map does, for kShuffledRows positions at most, all below 2^32. Those that land outside the rows walk on
+// together.
 RS_INLINE void shuffle_words(const Shuffle& shuffle, uint32_t first, int count, int64_t* index) {
-  alignas(64) uint32_t value[64] = {};
-  uint8_t walker[64];
-  for (int s = 0; s < count; ++s) {
+  alignas(64) uint32_t value[kShuffledRows];
+  uint16_t walker[kShuffledRows];
+  const uint64_t rows = shuffle.rows;
+  for (int s = 0; s < (count + kLanes - 1) / kLanes * kLanes; ++s) {
     value[s] = first + static_cast<uint32_t>(s);
-    walker[s] = static_cast<uint8_t>(s);
+    walker[s] = static_cast<uint16_t>(s);
   }
   while (count > 0) {
     permute_words(shuffle, count, value);
     int walkers = 0;
     for (int i = 0; i < count; ++i) {
       const uint32_t row = value[i];
-      const uint8_t s = walker[i];
+      const uint16_t s = walker[i];
       index[s] = row;
       walker[walkers] = s;
       value[walkers] = row;
-      walkers += row >= shuffle.rows;
+      walkers += row >= rows;
     }
     count = walkers;
   }
@@ -49,9 +54,9 @@ RS_INLINE void shuffle_words(const Shuffle& shuffle, uint32_t first, int count, 
 __attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {
   constexpr int kFewRows = 4;
   if (rows.shuffle && rows.shuffle->bits() <= 32 && count >= kFewRows) {
-    for (int s = 0; s < count; s += 64) {
+    for (int s = 0; s < count; s += kShuffledRows) {
       const uint32_t at = static_cast<uint32_t>(rows.first + first + s);
-      shuffle_words(*rows.shuffle, at, count - s < 64 ? count - s : 64, index + s);
+      shuffle_words(*rows.shuffle, at, count - s < kShuffledRows ? count - s : kShuffledRows, index + s);
     }
     return;
   }
