@@ -80,7 +80,7 @@ class InterruptTest {
     Path second = Files.writeString(folder.resolve("1"), "kept");
     Stopped stopped =
         signal(
-            "INT", "launch", "--nproc", 3, "--", "train", "--epochs", Integer.MAX_VALUE, "--models", 2, "--ema", 0.9,
+            "INT", Duration.ofSeconds(3), "launch", "--nproc", 3, "--", "train", "--epochs", Integer.MAX_VALUE, "--models", 2, "--ema", 0.9,
             "--save", folder.resolve("0") + "," + second);
     assertTrue(stopped.err.contains("; saved " + folder.resolve("0") + "\n"), () -> "printed: " + stopped.err);
     assertEquals("kept", Files.readString(second));
@@ -104,15 +104,16 @@ class InterruptTest {
   private Stopped trainAndSignal(String signal, Object... options) throws Exception {
     List<Object> args = new ArrayList<>(List.of("train", "--epochs", Integer.MAX_VALUE));
     args.addAll(List.of(options));
-    return signal(signal, args.toArray());
+    return signal(signal, Duration.ofMillis(500), args.toArray());
   }
 
-  private Stopped signal(String signal, Object... args) throws Exception {
+  /** @param begun until when after it has said where it trains it surely does */
+  private Stopped signal(String signal, Duration begun, Object... args) throws Exception {
     ProcessBuilder builder = Cli.process(args);
     builder.environment().putAll(environment);
     Process process = builder.start();
     try {
-      awaitTraining(process);
+      awaitTraining(process, begun);
       long begin = System.nanoTime();
       new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
       assertTrue(process.waitFor(30, TimeUnit.SECONDS));
@@ -123,13 +124,13 @@ class InterruptTest {
     }
   }
 
-  private static void awaitTraining(Process process) throws Exception {
+  private static void awaitTraining(Process process, Duration begun) throws Exception {
     BufferedReader out = process.inputReader();
     String line = out.readLine();
     while (line != null && !line.startsWith("device ")) {
       line = out.readLine();
     }
-    Thread.sleep(500);
+    Thread.sleep(begun.toMillis());
   }
 
   private float[] initialWeights() throws IOException {
