@@ -87,11 +87,15 @@ struct Registers {
   RS_INLINE float step(const float* x, float y, float lr, float loss_weight) {
     f16 h[V];
     // One number, but in all lanes, where it is needed next.
-    const vec e = (sum_everywhere(hidden_products(x, h)) + set1_part(bias2)) - set1_part(y);
+    const vec out = sum_everywhere(hidden_products(x, h)) + set1_part(bias2), target = set1_part(y);
+    const vec e = out - target;
     const float loss = loss_weight * (e[0] * e[0]);
     if (!(loss < __builtin_inff())) return loss;
 
-    const vec dd = e + e;
+    // 2 out - 2 y, rounded once, is e + e, and need not wait for e. Only where 2 y overflows is it not.
+    const vec twice = target + target;
+    vec dd = fma_part(out, set1_part(2.0f), -twice);
+    if (__builtin_expect(!(__builtin_fabsf(twice[0]) < __builtin_inff()), 0)) dd = e + e;
     const f16 d = each([&](int) { return dd; });
     const f16 descent = set1(-lr);
     unrolled<V>([&](auto v_) {
