@@ -11,6 +11,7 @@
 #include "cuda/cuda_trainer.h"
 #include "deadline.h"
 #include "exact_sum.h"
+#include "require_rows.h"
 
 namespace rs::cuda {
 namespace {
@@ -21,16 +22,38 @@ constexpr int64_t kMeetingWork = int64_t{1} << 25;
 }  // namespace
 
 void Trainer::set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) {
+  const DeviceScope scope(device_.ordinal());
+  leave_ranks();
+  if (!communicator || communicator->size() == 1) return;
+  reduce_ = reduce;
+  nccl_ = dynamic_cast<collective::Nccl*>(communicator);
+  if (nccl_) join_by_nccl();
+  ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, network_.parameter_count + 1);
+  all_sums_.resize(static_cast<size_t>(gradients_.length()));
+}
+
+void Trainer::leave_ranks() {
+  if (window_) stream_.wait("leaving the ranks");
+  forget_graphs();
+  window_.reset();
+  sum_ = nullptr;
   ranks_.reset();
   nccl_ = nullptr;
-  reduce_ = reduce;
-  forget_graphs();
   work_alone_ = sum_under_way_ = 0;
-  if (communicator && communicator->size() > 1) {
-    ranks_ = std::make_unique<collective::GradientSum>(*communicator, reduce, network_.parameter_count + 1);
-    all_sums_.resize(static_cast<size_t>(gradients_.length()));
-    nccl_ = dynamic_cast<collective::Nccl*>(communicator);
-  }
+}
+
+// Once and for all steps, whose sums are all alike; so none is enqueued that others do not enqueue too.
+void Trainer::join_by_nccl() {
+  nccl_->agree({{"parameters", network_.parameter_count}, {"--reduce (0 exact, 1 float)", reduce_}});
+  const int64_t words = words_of_sum() + 2;
+  window_ = nccl_->window(words * static_cast<int64_t>(sizeof(int64_t)));
+  if (!window_) no_window_.reserve(device_, words, "the digits of a sum", stream_);
+  sum_ = window_ ? static_cast<int64_t*>(window_->get()) : no_window_.get();
+}
+
+int64_t Trainer::words_of_sum() const {
+  const int64_t length = gradients_.length();
+  return reduce_ == collective::GradientSum::kExact ? ExactSum::kDigits * length : (length + 1) / 2;
 }
 
 void Trainer::enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights) {
@@ -47,7 +70,7 @@ void Trainer::enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWe
   BlockGradients own = {nullptr, 0};
   if (end > begin) own = gradients_.enqueue(rows, count, parameters_.get(), weights, way, begin, end);
   if (nccl_) {
-    enqueue_sum_by_nccl(own, own_rows);
+    enqueue_sum_by_nccl(own, own_rows, count);
     sum_under_way_ = count;
     return apply({gradient_.get(), 1}, count);
   }
@@ -63,28 +86,32 @@ void Trainer::enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWe
   apply({gradient_.get(), 1}, count);
 }
 
-// gradient_ = the sum over all ranks' blocks, once the stream gets there.
-void Trainer::enqueue_sum_by_nccl(BlockGradients own, int64_t own_rows) {
-  const int64_t length = gradients_.length(), all = ExactSum::kDigits * length;
-  digits_.reserve(device_, all + 2, "the digits of a sum", stream_);
-  int64_t* const tally = digits_.get() + all;
+// gradient_ = the sum over all ranks' blocks, once the stream gets there; of a batch of `rows` rows, or not finite.
+void Trainer::enqueue_sum_by_nccl(BlockGradients own, int64_t own_rows, int64_t rows) {
+  const int64_t length = gradients_.length(), words = words_of_sum();
+  int64_t* const tally = sum_ + words;
   tally_[0] = own_rows;
   tally_[1] = wants_stop();
   check(cudaMemcpyAsync(tally, tally_.get(), 2 * sizeof(int64_t), cudaMemcpyHostToDevice, stream_), "copying a tally",
         device_.ordinal());
   const collective::NcclStream stream = static_cast<cudaStream_t>(stream_);
   if (reduce_ == collective::GradientSum::kExact) {
-    check(cudaMemsetAsync(digits_.get(), 0, static_cast<size_t>(all) * sizeof(int64_t), stream_), "clearing a sum", device_.ordinal());
-    if (own.count > 0) gpu::add_blocks_to_digits(own.all, own.count, length, digits_.get(), stream_);
+    check(cudaMemsetAsync(sum_, 0, static_cast<size_t>(words) * sizeof(int64_t), stream_), "clearing a sum", device_.ordinal());
+    if (own.count > 0) gpu::add_blocks_to_digits(own.all, own.count, length, sum_, stream_);
     stream_.check_launches("a rank's share of a step");
-    nccl_->enqueue(digits_.get(), digits_.get(), all + 2, collective::Element::kInt64, stream);
-    gpu::digits_to_gradient(digits_.get(), length, gradient_.get(), stream_);
+    nccl_->enqueue(sum_, sum_, words + 2, collective::Element::kInt64, stream);
+    gpu::digits_to_gradient(sum_, length, gradient_.get(), stream_);
   } else {
-    gradients_.enqueue_sum(own, gradient_.get());
+    float* const floats = reinterpret_cast<float*>(sum_);
+    gradients_.enqueue_sum(own, floats);
     stream_.check_launches("a rank's share of a step");
-    nccl_->enqueue(gradient_.get(), gradient_.get(), length, collective::Element::kFloat32, stream);
+    nccl_->enqueue(floats, floats, length, collective::Element::kFloat32, stream);
     nccl_->enqueue(tally, tally, 2, collective::Element::kInt64, stream);
+    check(cudaMemcpyAsync(gradient_.get(), floats, static_cast<size_t>(length) * sizeof(float), cudaMemcpyDeviceToDevice, stream_),
+          "copying a sum", device_.ordinal());
   }
+  // A step whose gradient is not finite is not applied. The host looks too late for that.
+  gpu::require_rows(tally, rows, gradient_.get() + network_.parameter_count, stream_);
   check(cudaMemcpyAsync(tally_.get(), tally, 2 * sizeof(int64_t), cudaMemcpyDeviceToHost, stream_), "copying a tally",
         device_.ordinal());
   summed_.record(stream_);
