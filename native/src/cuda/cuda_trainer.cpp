@@ -180,6 +180,7 @@ void Trainer::reserve(int64_t batch) {
 void Trainer::forget_graphs() {
   window_graph_ = Graph();
   step_graph_ = Graph();
+  rank_graph_ = Graph();
 }
 
 // ---- one step ----
