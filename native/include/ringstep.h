@@ -360,6 +360,7 @@ RS_API const char* rs_mpi_version(void); /* of the library that would be used; e
  * else from where the system's loader finds libnccl.so.2. Once a process; needs no GPU. */
 RS_API rs_status rs_nccl_load(const char* file);
 RS_API rs_status rs_nccl_version(int32_t* version); /* 23007 for 2.30.7; loads it where that was not done */
+RS_API rs_status rs_nccl_has_windows(int32_t* has); /* 1 from 2.27 on: what it sums lies in memory that it knows */
 RS_API rs_status rs_nccl_unique_id(void* id);       /* [128] bytes: made by one rank, needed by all */
 
 /* A rank that is the GPU `device`, connected by NCCL to the others, which all call this with the same id at the same time.
@@ -377,6 +378,10 @@ RS_API rs_status rs_communicator_all_reduce_floats(rs_communicator* communicator
 RS_API rs_status rs_communicator_broadcast(rs_communicator* communicator, void* bytes, int64_t count, int32_t root);
 RS_API rs_status rs_communicator_barrier(rs_communicator* communicator);
 
+/* How many seconds one of `sums` all-reduces of `bytes` of floats takes, one right behind the other: of values that lie
+ * where the communicator's trainers have them, with NCCL in the GPU's memory. 0 for one rank. All ranks call it. */
+RS_API rs_status rs_communicator_time_sums(rs_communicator* communicator, int64_t bytes, int64_t sums, double* seconds);
+
 /* Ends an operation under way and all later ones, on this rank and, as soon as they hear of it, on the others. From
  * any thread; waits for nobody. The first reason counts. */
 RS_API void rs_communicator_abort(rs_communicator* communicator, int32_t culprit, const char* reason);
@@ -385,7 +390,7 @@ RS_API void rs_communicator_abort(rs_communicator* communicator, int32_t culprit
 RS_API void rs_communicator_destroy(rs_communicator* communicator);
 
 /* From the next step on the trainer is one of the communicator's ranks; null makes it alone again. The communicator
- * must outlive that.
+ * must outlive that. With NCCL all ranks call it together: they agree on the networks and on `reduce` there.
  *
  * All ranks make the same calls on their trainers, with the same data: every one has all rows, and shares of a batch
  * are the library's business. Batches of at least two blocks of 64 rows are shared out, by blocks; the gradients are

@@ -31,6 +31,10 @@ RS_API const char* rs_cuda_device_description(int32_t device);
 /* "GPU-5f0b8f1e-7c7e-...", which no other GPU in the world has; "" where the device cannot be used. */
 RS_API const char* rs_cuda_device_uuid(int32_t device);
 
+/* How `device` reaches the memory of `peer`, as CUDA reports it: "directly, with atomics, as over NVLink, performance rank 0",
+ * "directly, without atomics, as over PCIe, ...", or "by way of the host". Where CUDA does not say, the reason. */
+RS_API const char* rs_cuda_peer_description(int32_t device, int32_t peer);
+
 /* 13000 is CUDA 13.0. The driver's is the newest CUDA that it can run, 0 where there is no driver. */
 RS_API int32_t rs_cuda_driver_version(void);
 RS_API int32_t rs_cuda_runtime_version(void);

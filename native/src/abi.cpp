@@ -652,6 +652,14 @@ rs_status rs_nccl_version(int32_t* version) {
   });
 }
 
+rs_status rs_nccl_has_windows(int32_t* has) {
+  if (!has) return fail(RS_INVALID_ARGUMENT, "has must not be null");
+  return guarded("nccl", [&] {
+    *has = rs::collective::nccl_has_windows();
+    return RS_OK;
+  });
+}
+
 rs_status rs_nccl_unique_id(void* id) {
   if (!id) return fail(RS_INVALID_ARGUMENT, "id must not be null");
   return guarded("nccl", [&] {
@@ -709,6 +717,14 @@ rs_status rs_communicator_broadcast(rs_communicator* communicator, void* bytes, 
 rs_status rs_communicator_barrier(rs_communicator* communicator) {
   return guarded("barrier", [&] {
     communicator->ranks->barrier();
+    return RS_OK;
+  });
+}
+
+rs_status rs_communicator_time_sums(rs_communicator* communicator, int64_t bytes, int64_t sums, double* seconds) {
+  if (bytes < 4 || sums < 1 || !seconds) return fail(RS_INVALID_ARGUMENT, "bytes must be at least 4, sums at least 1, seconds not null");
+  return guarded("all-reduce", [&] {
+    *seconds = communicator->ranks->time_sums(bytes, sums);
     return RS_OK;
   });
 }

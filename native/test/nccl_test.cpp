@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "collective/nccl.h"
+#include "collective/nccl_memory.h"
 
 using namespace rs::collective;
 
@@ -125,9 +126,82 @@ void fails() {
   CHECK(failure.rank == 1 && fake("fake_alive") == 0, "rank %d", failure.rank);
 }
 
+// Registered and freed in the right order, whoever ends first, and after an abort.
+void windows() {
+  const auto none_left = [](const char* when) {
+    CHECK(fake("fake_windows") == 0 && fake("fake_memory") == 0 && fake("fake_alive") == 0 && fake("fake_disorder") == 0,
+          "%s: %d windows, %d pieces of memory, %d communicators are left, %d were ended out of order", when, fake("fake_windows"),
+          fake("fake_memory"), fake("fake_alive"), fake("fake_disorder"));
+  };
+  {
+    const auto nccl = make(kLong);
+    const auto memory = nccl->window(1000);
+    CHECK(memory && memory->get() && fake("fake_windows") == 1, "no window");
+    std::memset(memory->get(), 1, 1000);
+  }
+  none_left("memory first");
+  {
+    auto nccl = make(kLong);
+    const auto memory = nccl->window(1000);
+    nccl->close();
+    CHECK(fake("fake_windows") == 0 && fake("fake_memory") == 1, "the window outlives its communicator");
+  }
+  none_left("communicator first");
+  {
+    const auto nccl = make(kShort);
+    const auto memory = nccl->window(1000);
+    expect(failure_of([&] { nccl->wait([] { return false; }); }), Failure::kTimeout, "not done within");
+    CHECK(fake("fake_windows") == 0 && fake("fake_memory") == 1, "not aborted");
+  }
+  none_left("after an abort");
+  for (const char* lack : {"fake_no_windows", "fake_fail_at_window", "fake_null_window"}) {
+    fake(lack) = 1;
+    const auto nccl = make(kLong);
+    CHECK(!nccl->window(1000), "%s: a window", lack);
+    CHECK(fake("fake_windows") == 0 && fake("fake_memory") == 0, "%s: something is left", lack);
+    int64_t value = 3;
+    nccl->all_reduce(&value, 1, Element::kInt64);
+    fake(lack) = 0;
+  }
+  none_left("without windows");
+}
+
+// The fake's other rank always has what this one has.
+void times() {
+  const auto nccl = make(kLong);
+  const double seconds = nccl->time_sums(1024, 10);
+  CHECK(seconds > 0 && seconds < 1, "%g s", seconds);
+  nccl->agree({{"x", 7}, {"y", -8}});
+}
+
+// Ranks that share a process, or a GPU, could wait for each other for ever within graphs.
+void captures() {
+  const auto first = make(kLong);
+  CHECK(first->may_capture(), "one rank");
+  {
+    const auto second = make(kLong);
+    CHECK(!first->may_capture() && !second->may_capture(), "two ranks in a process");
+  }
+  CHECK(first->may_capture(), "one rank again");
+  setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1", 1);
+  CHECK(!first->may_capture(), "ranks that share a GPU");
+  unsetenv("NCCL_MULTI_RANK_GPU_ENABLE");
+}
+
+// Libraries before 2.27 have windows as little as a rank that has one.
+void old_library() {
+  fake("fake_version") = 22605;
+  load_nccl(FAKE_NCCL);
+  const auto nccl = make(kLong);
+  CHECK(!nccl->window(1000) && fake("fake_memory") == 0, "a window");
+  int64_t value = 3;
+  nccl->all_reduce(&value, 1, Element::kInt64);
+}
+
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  if (count > 1 && std::string(arguments[1]) == "old") return old_library(), 0;
   missing();
   too_old();
   load_nccl(FAKE_NCCL);
@@ -135,5 +209,8 @@ int main() {
   works();
   hangs();
   fails();
+  windows();
+  times();
+  captures();
   return 0;
 }

@@ -248,6 +248,22 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return begin("cudaGetDeviceProperties");
 }
 
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
+  const Lock lock(mutex());
+  if (const cudaError_t code = begin("cudaDeviceCanAccessPeer")) return code;
+  const int count = state().machine.devices;
+  if (device < 0 || device >= count || peer < 0 || peer >= count) return report(cudaErrorInvalidDevice);
+  *can = device != peer && state().machine.peers;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr attribute, int device, int peer) {
+  const Lock lock(mutex());
+  if (device == peer) return report(cudaErrorInvalidDevice);
+  *value = attribute == cudaDevP2PAttrNativeAtomicSupported ? state().machine.peer_atomics : 1;
+  return begin("cudaDeviceGetP2PAttribute");
+}
+
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
   const Lock lock(mutex());
   *total = state().machine.memory;

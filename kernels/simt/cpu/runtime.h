@@ -56,6 +56,7 @@ enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrMemoryPoolsSupported = 115
 };
+enum cudaDeviceP2PAttr { cudaDevP2PAttrPerformanceRank = 1, cudaDevP2PAttrNativeAtomicSupported = 3 };
 enum cudaMemAllocationType { cudaMemAllocationTypePinned = 1 };
 enum cudaMemLocationType { cudaMemLocationTypeDevice = 1 };
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
@@ -93,6 +94,8 @@ struct Machine {
   bool hangs = false;                   // no work is ever done
   bool pools = true;                    // devices have memory pools
   bool graphs = true;                   // streams can be captured
+  bool peers = true;                    // devices reach each other's memory,
+  bool peer_atomics = true;             // and with atomics
 
   // The call of `function` after so many more returns `code`; a fatal one is then returned by all functions.
   void fail(const std::string& function, cudaError_t code, int after = 0);
@@ -128,6 +131,8 @@ cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer);
+cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr attribute, int device, int peer);
 cudaError_t cudaMemGetInfo(size_t* available, size_t* total);
 
 cudaError_t cudaMalloc(void** memory, size_t bytes);

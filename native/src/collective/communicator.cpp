@@ -38,6 +38,23 @@ void Communicator::barrier() {
   all_reduce(&nothing, 1, Element::kInt64);
 }
 
+double Communicator::time_sums(int64_t bytes, int64_t sums) {
+  barrier();
+  try {
+    return size_ > 1 ? time_reduce(bytes, sums) : 0;
+  } catch (const Failure& seen) {
+    record(seen);
+    fail();
+  }
+}
+
+double Communicator::time_reduce(int64_t bytes, int64_t sums) {
+  std::vector<float> values(static_cast<size_t>(bytes) / sizeof(float));
+  const auto begin = Clock::now();
+  for (int64_t i = 0; i < sums; ++i) reduce(values.data(), static_cast<int64_t>(values.size()), Element::kFloat32);
+  return std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(sums);
+}
+
 void Communicator::abort(int culprit, const std::string& reason) {
   const Failure failure(Failure::kAborted, culprit, reason);
   if (record(failure)) wake(failure);

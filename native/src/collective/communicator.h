@@ -45,6 +45,10 @@ class Communicator {
   // Returns once every rank has called it.
   void barrier();
 
+  // How many seconds one of `sums` sums of `bytes` of floats takes, one right behind the other: of values that lie where
+  // this communicator's trainers have them, in the host's memory or in a GPU's.
+  double time_sums(int64_t bytes, int64_t sums);
+
   // Throws the failure of this communicator, if it has failed, and lets the others know.
   void check() {
     if (aborted()) fail();
@@ -62,6 +66,9 @@ class Communicator {
 
   // The backend's sum; size() is above 1 and count above 0.
   virtual void reduce(void* values, int64_t count, Element element) = 0;
+
+  // The same as time_sums, for a size() above 1.
+  virtual double time_reduce(int64_t bytes, int64_t sums);
 
   // For backends, amid an operation.
   void throw_if_aborted() const {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "collective/communicator.h"
 #include "collective/nccl_library.h"
@@ -28,11 +29,19 @@ class Staging {
   virtual bool is_done() = 0;
 };
 
+class NcclMemory;
+
+// Something that all ranks must have alike, for the message where they have not.
+struct Fact {
+  const char* name;
+  int64_t value;
+};
+
 class Nccl final : public Communicator {
  public:
   // All ranks call it with the id that one of them made. The connections are made within the deadline, or not at all.
   Nccl(std::unique_ptr<Staging> staging, const NcclId& id, int rank, int size, Deadline deadline);
-  ~Nccl() override { close(); }
+  ~Nccl() override;
 
   const char* name() const override { return "nccl"; }
   void close() override;
@@ -45,12 +54,44 @@ class Nccl final : public Communicator {
   // NCCL reports an error, the communicator is aborted, or the deadline is over.
   void wait(const std::function<bool()>& is_done);
 
+  // NCCL itself does not notice that ranks sum different things: it hangs, or adds what does not belong together. Before
+  // they begin, all ranks compare: throws the same Failure on each, with the rank that differs from rank 0. How many
+  // facts there are, all must know.
+  void agree(const std::vector<Fact>& facts);
+
+  // Whether it is true on all ranks, which all ask at once.
+  bool all_have(bool here);
+
+  // Memory on the GPU in a window that all ranks make together, which saves NCCL copies and some sums most of their time.
+  // Null on all ranks where some library has no windows, or cannot make this one.
+  std::unique_ptr<NcclMemory> window(int64_t bytes);
+
+  // Whether a graph may hold sums: with one rank a process, each on a GPU of its own. Else they may wait for each other
+  // for ever.
+  bool may_capture() const;
+
  protected:
   void reduce(void* values, int64_t count, Element element) override;
+  double time_reduce(int64_t bytes, int64_t sums) override;
   void wake(const Failure&) override {}
   void report(const Failure&) override { end(); }
 
  private:
+  friend class NcclMemory;
+
+  enum Operation { kSum = 0, kMost = 2 };  // ncclRedOp_t
+
+  template <typename F>
+  auto together(F work);
+  void compare(const std::vector<Fact>& facts);
+  bool is_nowhere_missing(bool here);
+  std::unique_ptr<NcclMemory> make_window(int64_t bytes);
+  void reduce_words(int64_t* words, int64_t count, Operation operation);
+  void reduce_here(void* values, int64_t count, int type, Operation operation);
+  void add_to_stream(const void* in, void* out, int64_t count, int type, Operation operation, NcclStream stream);
+  void flush(void* memory);
+  [[noreturn]] void name_who_differs(const std::vector<Fact>& facts);
+  void forget_windows();
   void require(NcclResult result, const char* function);
   NcclResult state();
   void wait_for(const char* what, const std::function<bool()>& is_done);
@@ -59,6 +100,7 @@ class Nccl final : public Communicator {
   const NcclLibrary& nccl_ = nccl_library();
   std::unique_ptr<Staging> staging_;
   NcclComm comm_ = nullptr;
+  std::vector<NcclMemory*> windows_;  // registered with comm_
 };
 
 }  // namespace rs::collective

@@ -12,8 +12,8 @@ namespace {
 
 constexpr char kVariable[] = "RINGSTEP_NCCL_LIBRARY";
 
-// Non-blocking communicators as they are now.
-constexpr int kOldest = 21800;
+// Non-blocking communicators as they are now; memory that is registered in windows.
+constexpr int kOldest = 21800, kFirstWithWindows = 22700;
 
 std::mutex mutex;
 bool loaded = false;
@@ -25,6 +25,19 @@ template <typename Function>
 void find(void* handle, const char* name, Function* function) {
   *function = reinterpret_cast<Function>(dlsym(handle, name));
   if (!*function) fail(std::string("NCCL's library has no ") + name + "; install NCCL 2.18 or later");
+}
+
+// What older libraries lack.
+template <typename Function>
+void find_if_there(void* handle, const char* name, Function* function) {
+  *function = reinterpret_cast<Function>(dlsym(handle, name));
+}
+
+void find_windows(void* handle, NcclLibrary& nccl) {
+  find_if_there(handle, "ncclMemAlloc", &nccl.mem_alloc);
+  find_if_there(handle, "ncclMemFree", &nccl.mem_free);
+  find_if_there(handle, "ncclCommWindowRegister", &nccl.comm_window_register);
+  find_if_there(handle, "ncclCommWindowDeregister", &nccl.comm_window_deregister);
 }
 
 NcclLibrary functions_of(void* handle) {
@@ -42,6 +55,7 @@ NcclLibrary functions_of(void* handle) {
   int version = 0;
   nccl.get_version(&version);
   if (version < kOldest) fail("NCCL " + std::to_string(version) + " is too old; install NCCL 2.18 or later");
+  if (version >= kFirstWithWindows) find_windows(handle, nccl);
   return nccl;
 }
 

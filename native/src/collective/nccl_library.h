@@ -14,6 +14,7 @@ struct NcclId {
 using NcclComm = void*;   // ncclComm_t
 using NcclStream = void*; // cudaStream_t
 using NcclResult = int;   // ncclResult_t
+using NcclWindow = void*; // ncclWindow_t
 
 constexpr NcclResult kNcclSuccess = 0, kNcclInProgress = 7;
 
@@ -35,8 +36,15 @@ struct NcclLibrary {
   NcclResult (*comm_destroy)(NcclComm comm);
   NcclResult (*comm_abort)(NcclComm comm);
   NcclResult (*all_reduce)(const void* in, void* out, size_t count, int type, int op, NcclComm comm, NcclStream stream);
+  // From 2.27 on; null before. All ranks register together, each deregisters for itself.
+  NcclResult (*mem_alloc)(void** memory, size_t bytes);
+  NcclResult (*mem_free)(void* memory);
+  NcclResult (*comm_window_register)(NcclComm comm, void* memory, size_t bytes, NcclWindow* window, int flags);
+  NcclResult (*comm_window_deregister)(NcclComm comm, NcclWindow window);
   const char* (*get_error_string)(NcclResult result);
   const char* (*get_last_error)(NcclComm comm);
+
+  bool has_windows() const { return mem_alloc && mem_free && comm_window_register && comm_window_deregister; }
 
   // For example "unhandled cuda error: ...".
   std::string text_of(NcclResult result, NcclComm comm) const;
@@ -51,6 +59,9 @@ const NcclLibrary& nccl_library();
 
 // As 23007 for 2.30.7.
 int nccl_version();
+
+// Whether it can register memory that it sums in.
+inline bool nccl_has_windows() { return nccl_library().has_windows(); }
 
 // What rank 0 makes and all ranks need. Throws Failure.
 NcclId make_nccl_id();

@@ -79,6 +79,22 @@ std::string uuid_of(int32_t device) {
   return text;
 }
 
+int peer_attribute(cudaDeviceP2PAttr attribute, int32_t device, int32_t peer) {
+  int value = 0;
+  rs::cuda::check(cudaDeviceGetP2PAttribute(&value, attribute, device, peer), "asking how it reaches another GPU", device);
+  return value;
+}
+
+// CUDA tells no links by name; but native atomics need more than PCIe has.
+std::string describe_peer(int32_t device, int32_t peer) {
+  int direct = 0;
+  rs::cuda::check(cudaDeviceCanAccessPeer(&direct, device, peer), "asking how it reaches another GPU", device);
+  if (!direct) return "by way of the host";
+  const bool atomics = peer_attribute(cudaDevP2PAttrNativeAtomicSupported, device, peer) != 0;
+  return std::string("directly, ") + (atomics ? "with atomics, as over NVLink" : "without atomics, as over PCIe") +
+         ", performance rank " + std::to_string(peer_attribute(cudaDevP2PAttrPerformanceRank, device, peer));
+}
+
 }  // namespace
 
 const void* rs_cuda_backend(void) { return &kBackend; }
@@ -100,6 +116,14 @@ const char* rs_cuda_device_uuid(int32_t device) {
     return keep(uuid_of(device));
   } catch (const std::exception&) {
     return "";
+  }
+}
+
+const char* rs_cuda_peer_description(int32_t device, int32_t peer) {
+  try {
+    return keep(describe_peer(device, peer));
+  } catch (const std::exception& e) {
+    return keep(e.what());
   }
 }
 

@@ -69,7 +69,10 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
 
 // Work in flight, after an error, still uses the memory; a device that hangs is left alone.
 Trainer::~Trainer() {
-  if (is_lost(device_.ordinal())) return;
+  if (is_lost(device_.ordinal())) {
+    window_.release();
+    return;
+  }
   try {
     stream_.wait("closing a trainer");
   } catch (const std::exception&) {
@@ -177,6 +180,7 @@ void Trainer::reserve(int64_t batch) {
 void Trainer::forget_graphs() {
   window_graph_ = Graph();
   step_graph_ = Graph();
+  rank_graph_ = Graph();
 }
 
 // ---- one step ----

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "collective/gradient_sum.h"
 #include "collective/nccl.h"
+#include "collective/nccl_memory.h"
 #include "cuda/dataset_rows.h"
 #include "cuda/device.h"
 #include "cuda/gradient.h"
@@ -78,7 +80,19 @@ class Trainer final : public rs_trainer {
   // With other ranks: ranks.cpp.
   void enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights);
   rs_status fit_with_ranks(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
-  void enqueue_sum_by_nccl(BlockGradients own, int64_t own_rows);
+  void leave_ranks();
+  void join_by_nccl();
+  int64_t words_of_sum() const;
+  void enqueue_step_of_fit(const gpu::Rows& rows, int64_t count, int64_t batch, LossWeights weights);
+  void reserve_gathered(int64_t batch);
+  void agree_on_graph();
+  int64_t own_rows(int64_t count) const;
+  bool record_graph(const gpu::Rows& rows, int64_t count, LossWeights weights);
+  std::pair<int64_t, int64_t> own_blocks(int64_t count) const;
+  void begin_sum_by_nccl(int64_t count);
+  void enqueue_step_by_nccl(const gpu::Rows& rows, int64_t count, LossWeights weights);
+  void sum_by_nccl_is_enqueued(int64_t count);
+  void enqueue_sum_by_nccl(BlockGradients own, int64_t rows);
   void end_sum_by_nccl();
   void require_whole_batch(int64_t summed, int64_t rows) const;
   void meet_ranks();
@@ -126,7 +140,16 @@ class Trainer final : public rs_trainer {
   // NCCL among them sums in the GPU's memory, on this trainer's stream.
   collective::Nccl* nccl_ = nullptr;
   collective::GradientSum::Reduce reduce_ = collective::GradientSum::kExact;
-  DeviceArray<int64_t> digits_;             // [11][length] of the exact sum, then the tally
+  // What NCCL sums: digits [11][length] of the exact sum, or floats [length]; then the tally. In a window of NCCL's, or
+  // where there is none in memory like any other.
+  std::unique_ptr<collective::NcclMemory> window_;
+  DeviceArray<int64_t> no_window_;
+  int64_t* sum_ = nullptr;
+  // A step of a fit with its sum, as a graph: of so many rows, which were gathered to window_x_ and window_y_.
+  bool captures_ = false;
+  Graph rank_graph_;
+  int64_t rank_graph_rows_ = 0;  // of rank_graph_, or of the last whole batch
+  float rank_graph_loss_weight_ = 0;
   PinnedArray<int64_t> tally_;              // [2]: rows, and whether to stop
   Event summed_;
   int64_t sum_under_way_ = 0;               // rows of the batch whose sum nobody has waited for yet

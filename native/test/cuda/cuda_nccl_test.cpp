@@ -103,16 +103,57 @@ void host_memory_is_summed_too() {
   });
 }
 
-// Other batches on another rank: the rows that were summed tell.
-void ranks_that_disagree_are_told() {
-  on_ranks(2, [](int rank, rs_communicator* communicator) {
+// Other batches on another rank: the rows that were summed tell, and no parameter has changed.
+void ranks_with_other_batches_are_told(rs_reduce reduce) {
+  on_ranks(2, [&](int rank, rs_communicator* communicator) {
     const Trainer trainer = kWorks[0].trainer();
-    CHECK_OK(rs_trainer_set_communicator(trainer.get(), communicator, RS_REDUCE_EXACT));
+    CHECK_OK(rs_trainer_set_communicator(trainer.get(), communicator, reduce));
+    const std::vector<float> before = test::parameters_of(trainer);
     const int64_t rows = 500 + 400 * rank;
     const Dataset data = test::random_dataset(rows, 10, 1, 5);
     const rs_status status = rs_trainer_step(trainer.get(), rs_dataset_x(data.get()), rs_dataset_y(data.get()), rows);
     CHECK(status == RS_COLLECTIVE_MISMATCH && std::strstr(rs_last_error(), "their data or settings differ"), "%d: %s", status,
           rs_last_error());
+    CHECK(test::parameters_of(trainer) == before, "rank %d has applied it", rank);
+  });
+}
+
+// Other networks, or other ways to sum, before anything is enqueued: the fake ends the process at unequal sums.
+void ranks_that_sum_other_things_are_told() {
+  on_ranks(3, [](int rank, rs_communicator* communicator) {
+    const Trainer trainer = kWorks[rank == 1].trainer();
+    const rs_status status = rs_trainer_set_communicator(trainer.get(), communicator, RS_REDUCE_EXACT);
+    CHECK(status == RS_COLLECTIVE_MISMATCH && rs_last_error_rank() == 1 &&
+              std::strstr(rs_last_error(), "rank 1 has parameters 83 where rank 0 has 241"),
+          "%d: %s", status, rs_last_error());
+  });
+  on_ranks(2, [](int rank, rs_communicator* communicator) {
+    const Trainer trainer = kWorks[0].trainer();
+    const rs_status status =
+        rs_trainer_set_communicator(trainer.get(), communicator, rank == 0 ? RS_REDUCE_EXACT : RS_REDUCE_FLOAT);
+    CHECK(status == RS_COLLECTIVE_MISMATCH && std::strstr(rs_last_error(), "rank 1 has --reduce (0 exact, 1 float) 1 where rank 0 has 0"),
+          "%d: %s", status, rs_last_error());
+  });
+  on_ranks(3, [](int rank, rs_communicator* communicator) {
+    std::vector<float> values(static_cast<size_t>(10 + rank / 2));
+    const rs_status status =
+        rs_communicator_all_reduce(communicator, values.data(), static_cast<int64_t>(values.size()), RS_FLOAT32_SUM);
+    CHECK(status == RS_COLLECTIVE_MISMATCH && rs_last_error_rank() == 2 &&
+              std::strstr(rs_last_error(), "rank 2 has count of values 11 where rank 0 has 10"),
+          "%d: %s", status, rs_last_error());
+  });
+  on_ranks(2, [](int rank, rs_communicator* communicator) {
+    int64_t values[4] = {};
+    const rs_status status = rs_communicator_all_reduce(communicator, values, 4, rank == 0 ? RS_FLOAT32_SUM : RS_INT64_SUM);
+    CHECK(status == RS_COLLECTIVE_MISMATCH && std::strstr(rs_last_error(), "kind of values"), "%d: %s", status, rs_last_error());
+  });
+}
+
+void sums_are_timed() {
+  on_ranks(2, [](int, rs_communicator* communicator) {
+    double seconds = 0;
+    CHECK_OK(rs_communicator_time_sums(communicator, 1024, 5, &seconds));
+    CHECK(seconds > 0 && seconds < 60, "%g s", seconds);
   });
 }
 
@@ -128,6 +169,20 @@ void what_is_wrong_is_refused() {
   CHECK(rs_cuda_device_uuid(7)[0] == 0, "a uuid of no GPU");
 }
 
+void gpus_say_how_they_reach_each_other() {
+  const auto says = [](int32_t device, int32_t peer, const char* text) {
+    CHECK(std::strstr(rs_cuda_peer_description(device, peer), text), "%s", rs_cuda_peer_description(device, peer));
+  };
+  simt::machine().devices = 2;
+  says(0, 1, "directly, with atomics, as over NVLink, performance rank 1");
+  simt::machine().peer_atomics = false;
+  says(1, 0, "directly, without atomics, as over PCIe");
+  simt::machine().peers = false;
+  says(0, 1, "by way of the host");
+  says(0, 2, "cuda:0");
+  simt::machine().reset();
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -136,13 +191,21 @@ int main(int count, char** arguments) {
   CHECK_OK(rs_nccl_load(arguments[1]));
   test::register_cuda();
   what_is_wrong_is_refused();
+  gpus_say_how_they_reach_each_other();
   host_memory_is_summed_too();
   for (const Work& work : kWorks) {
     for (const int size : {1, 2, 3}) ranks_have_the_bits_of_one(work, size);
     floats_are_the_same_on_all_ranks(work);
     printf("%s: ok\n", work.name);
   }
-  ranks_that_disagree_are_told();
+  CHECK(of_fake<int>(arguments[1], "fake_sums_in_windows") > 0, "no sum was in a window");
+  ranks_with_other_batches_are_told(RS_REDUCE_EXACT);
+  ranks_with_other_batches_are_told(RS_REDUCE_FLOAT);
+  ranks_that_sum_other_things_are_told();
+  sums_are_timed();
+  for (const char* left : {"fake_windows", "fake_memory", "fake_disorder"}) {
+    CHECK(of_fake<int>(arguments[1], left) == 0, "%s is %d", left, of_fake<int>(arguments[1], left));
+  }
   CHECK(of_fake<int>(arguments[1], "fake_alive") == 0, "communicators are left");
   CHECK(simt::machine().allocations == 0, "%lld allocations are left", static_cast<long long>(simt::machine().allocations));
   printf("ranks by NCCL: ok\n");

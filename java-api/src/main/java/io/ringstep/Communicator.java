@@ -166,6 +166,19 @@ public final class Communicator implements AutoCloseable {
     return all;
   }
 
+  /**
+   * How many seconds an all-reduce takes, as a measure of what connects the ranks; all of them call it.
+   *
+   * @param bytes of floats, at least 4: in the host's memory, or with NCCL in the GPUs'
+   * @param sums that are timed, one right behind the other; at least 1
+   * @return seconds for one of them; 0 where there is one rank
+   */
+  public double timeAllReduce(long bytes, long sums) {
+    double[] seconds = new double[1];
+    call(ranks -> Engine.rs_communicator_time_sums(ranks, bytes, sums, seconds));
+    return seconds[0];
+  }
+
   /** Waits until every rank has called it. */
   public void barrier() {
     call(Engine::rs_communicator_barrier);

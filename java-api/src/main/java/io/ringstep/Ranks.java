@@ -42,19 +42,41 @@ public final class Ranks {
    * @see #onThreads(int, Function)
    */
   public static <T> List<T> onThreads(int worldSize, Duration deadline, Function<Communicator, T> body) {
+    return start(
+        worldSize, deadline, body, rendezvous -> Communicator.of(rendezvous, Communicator.Backend.LOCAL));
+  }
+
+  /**
+   * Runs {@code body} once for each device, as {@link #onThreads(int, Function)} does for a number of ranks.
+   *
+   * @param devices each rank's own, for its trainers; at least one, and with {@link Communicator.Backend#NCCL} GPUs
+   * @param backend what connects the ranks
+   * @see #onThreads(int, Function)
+   */
+  public static <T> List<T> onDevices(
+      List<Device> devices, Communicator.Backend backend, Function<Communicator, T> body) {
+    List<Device> own = List.copyOf(devices);
+    return start(
+        own.size(), Rendezvous.DEFAULT_DEADLINE, body,
+        rendezvous -> Communicator.of(rendezvous, backend, own.get(rendezvous.rank())));
+  }
+
+  private static <T> List<T> start(
+      int worldSize, Duration deadline, Function<Communicator, T> body, Function<Rendezvous, Communicator> connect) {
     Objects.requireNonNull(body, "body");
     List<FutureTask<T>> tasks = new ArrayList<>();
     for (Rendezvous rendezvous : Rendezvous.inProcess(worldSize, deadline)) {
-      FutureTask<T> task = new FutureTask<>(() -> run(rendezvous, body));
+      FutureTask<T> task = new FutureTask<>(() -> run(rendezvous, body, connect));
       tasks.add(task);
       new Thread(task, "ringstep-rank-" + rendezvous.rank()).start();
     }
     return results(tasks);
   }
 
-  private static <T> T run(Rendezvous rendezvous, Function<Communicator, T> body) {
+  private static <T> T run(
+      Rendezvous rendezvous, Function<Communicator, T> body, Function<Rendezvous, Communicator> connect) {
     try (rendezvous;
-        Communicator ranks = Communicator.of(rendezvous, Communicator.Backend.LOCAL)) {
+        Communicator ranks = connect.apply(rendezvous)) {
       try {
         return body.apply(ranks);
       } catch (CollectiveException e) {

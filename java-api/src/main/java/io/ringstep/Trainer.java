@@ -115,7 +115,7 @@ public final class Trainer implements AutoCloseable {
       Native.check(Engine.rs_trainer_set_communicator(created, ranks, reduction.ordinal()));
     } catch (RuntimeException e) {
       handle.close();
-      throw e;
+      throw e instanceof CollectiveException seen ? communicator.verdict(seen) : e;
     }
   }
 

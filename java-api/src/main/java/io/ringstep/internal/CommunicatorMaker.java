@@ -20,6 +20,8 @@ import org.bytedeco.javacpp.PointerPointer;
 public final class CommunicatorMaker {
   private static final List<String> MPI_LAUNCHERS = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
 
+  private static final System.Logger LOG = System.getLogger(CommunicatorMaker.class.getName());
+
   /** Ranks on one GPU began with 2.30.3. */
   private static final int FIRST_SHARING_NCCL = 23003;
 
@@ -150,6 +152,11 @@ public final class CommunicatorMaker {
     }
     CudaLibrary.require();
     NcclLibrary.require();
+    if (!NcclLibrary.hasWindows()) {
+      LOG.log(
+          System.Logger.Level.DEBUG,
+          () -> "NCCL " + NcclLibrary.version() + " has no windows of memory, as 2.27 has: sums take copies");
+    }
     byte[] own = rendezvous.rank() == 0 ? NcclLibrary.uniqueId() : new byte[0];
     byte[] id = rendezvous.allGather("nccl id", own).get(0);
     Pointer memory = Native.allocate(id.length);

@@ -49,6 +49,12 @@ public final class CudaLibrary {
     return Cuda.rs_cuda_device_uuid(device).getString();
   }
 
+  /** How one GPU reaches another's memory, such as {@code directly, with atomics, as over NVLink, performance rank 0}. */
+  public static String peerDescription(int device, int peer) {
+    require();
+    return Cuda.rs_cuda_peer_description(device, peer).getString();
+  }
+
   /** For example {@code 13.0}: the newest CUDA that the driver can run. */
   public static String driverVersion() {
     require();

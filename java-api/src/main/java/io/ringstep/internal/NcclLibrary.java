@@ -50,6 +50,19 @@ public final class NcclLibrary {
     }
   }
 
+  /** Whether it can sum in memory that it knows, as 2.27 and later can. */
+  public static boolean hasWindows() {
+    require();
+    Pointer memory = Native.allocate(Integer.BYTES);
+    try {
+      IntPointer has = new IntPointer(memory);
+      Native.check(Engine.rs_nccl_has_windows(has));
+      return has.get() != 0;
+    } finally {
+      Pointer.free(memory);
+    }
+  }
+
   /** What one rank makes and all ranks of a group need. */
   public static byte[] uniqueId() {
     require();
