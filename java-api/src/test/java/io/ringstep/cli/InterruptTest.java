@@ -70,16 +70,16 @@ class InterruptTest {
   }
 
   @Test
-  void savesOnlyModelsThatWereBegun() throws Exception {
-    // With an average of weights, models train one after the other.
-    Path stack = folder.resolve("stack.safetensors");
-    trainAndSignal("INT", "--models", 3, "--ema", 0.9, "--save", stack);
-    assertEquals(1, ModelFile.loadAll(stack).size());
-
-    Path second = Files.writeString(folder.resolve("1"), "kept");
-    Stopped stopped = trainAndSignal("INT", "--models", 2, "--ema", 0.9, "--save", folder.resolve("0") + "," + second);
-    assertTrue(stopped.err.endsWith("; saved " + folder.resolve("0") + "\n"), stopped.err);
-    assertEquals("kept", Files.readString(second));
+  void savesAllModelsThatAreAveragedAndValidated() throws Exception {
+    Path first = folder.resolve("0");
+    Path second = folder.resolve("1");
+    Stopped stopped =
+        trainAndSignal(
+            "INT", "--models", 2, "--ema", 0.9, "--validation-split", 0.2, "--patience", Integer.MAX_VALUE, "--save",
+            first + "," + second);
+    assertTrue(stopped.err.endsWith("; saved " + first + ", " + second + "\n"), stopped.err);
+    assertFalse(Arrays.equals(initialWeights(), Model.load(first).parameters()));
+    assertFalse(Arrays.equals(Model.load(first).parameters(), Model.load(second).parameters()));
   }
 
   private record Stopped(int exitCode, String err, Duration duration) {}
