@@ -188,17 +188,29 @@ final class EnsembleLoop {
     int outputs = plan.rows.data().outputs();
     FloatPointer nativeScales =
         scales == null ? null : new FloatPointer(allocate((long) scales.length * Float.BYTES)).put(scales, 0, scales.length);
+    fits.position(0).batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
+    fits.losses_capacity(monitor.isNeeded() ? 1 : 0).target_scale(nativeScales);
+    FitLoop.settings(fit, fits);
+    repeatFirst(fits, size);
     boolean ownScales = scales != null && scales.length > outputs;
     for (int k = 0; k < models; k++) {
-      fits.position(k).batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0);
-      fits.seed(plan.seeds == null ? fit.seed() : plan.seeds[k]).losses_capacity(monitor.isNeeded() ? 1 : 0);
-      FitLoop.settings(fit, fits);
-      if (nativeScales != null) {
-        fits.target_scale(new FloatPointer(nativeScales).position(ownScales ? (long) k * outputs : 0));
+      if (plan.seeds != null) {
+        fits.position(k).seed(plan.seeds[k]);
+      }
+      if (ownScales) {
+        fits.position(k).target_scale(new FloatPointer(nativeScales).position((long) k * outputs));
       }
     }
     allow(fits);
     return fits;
+  }
+
+  /** Makes all models' fits that of the first: to set each by itself would take as long as to train small ones. */
+  private void repeatFirst(rs_fit fits, long size) {
+    fits.position(0);
+    for (long done = 1; done < models; done *= 2) {
+      Pointer.memcpy(fits.getPointer(done), fits, Math.min(done, models - done) * size);
+    }
   }
 
   private rs_ensemble_run settings() {

@@ -80,10 +80,23 @@ class InterruptTest {
     Path second = Files.writeString(folder.resolve("1"), "kept");
     Stopped stopped =
         signal(
-            "INT", Duration.ofSeconds(3), "launch", "--nproc", 3, "--", "train", "--epochs", Integer.MAX_VALUE, "--models", 2, "--ema", 0.9,
-            "--save", folder.resolve("0") + "," + second);
+            "INT", Duration.ofSeconds(3), "launch", "--nproc", 3, "--", "train", "--epochs", Integer.MAX_VALUE, "--models", 2,
+            "--ema", 0.9, "--save", folder.resolve("0") + "," + second);
     assertTrue(stopped.err.contains("; saved " + folder.resolve("0") + "\n"), () -> "printed: " + stopped.err);
     assertEquals("kept", Files.readString(second));
+  }
+
+  @Test
+  void savesAllModelsThatAreAveragedAndValidated() throws Exception {
+    Path first = folder.resolve("0");
+    Path second = folder.resolve("1");
+    Stopped stopped =
+        trainAndSignal(
+            "INT", "--models", 2, "--ema", 0.9, "--validation-split", 0.2, "--patience", Integer.MAX_VALUE, "--save",
+            first + "," + second);
+    assertTrue(stopped.err.endsWith("; saved " + first + ", " + second + "\n"), stopped.err);
+    assertFalse(Arrays.equals(initialWeights(), Model.load(first).parameters()));
+    assertFalse(Arrays.equals(Model.load(first).parameters(), Model.load(second).parameters()));
   }
 
   @Test
