@@ -212,10 +212,12 @@ def goals(run):
     arrays, plain = run.benchmark("SeedLoop.stepArrays"), run.plain_java("seed")
     framework, framework_name = run.framework("seed")
 
-    def times_faster(theirs, ours, least, what):
+    def times_faster(theirs, ours, least, what, line=None):
         if ours and theirs:
             value = theirs.median / ours.median
-            yield f"{what}: {least:,}× or more", f"{number(value)}×", value >= least
+            # Where the line itself would miss it, the goal is out of reach on this machine.
+            reach = f"; the C++ line {number(theirs.median / line.median)}×" if line and value < least else ""
+            yield f"{what}: {least:,}× or more", f"{number(value)}×{reach}", value >= least
 
     def at_most(value, most, what, unit=""):
         if value is not None:
@@ -227,8 +229,8 @@ def goals(run):
 
     yield from at_most(seed and line and seed.median / line.median, 1.15, "Batch 1, `fit`, beside the C++ line", "×")
     for name, least in (("jax", 25), ("javacpp-pytorch", 2500), ("djl", 5000), ("pytorch", 5000)):
-        yield from times_faster(run.peer(name, "seed"), seed, least, f"Batch 1, `fit`, beside {run.names[name]} at its best")
-    yield from times_faster(run.peer("pytorch", "seed", variant="usually"), seed, 5000, "Batch 1, `fit`, beside PyTorch as usually written")
+        yield from times_faster(run.peer(name, "seed"), seed, least, f"Batch 1, `fit`, beside {run.names[name]} at its best", line)
+    yield from times_faster(run.peer("pytorch", "seed", variant="usually"), seed, 5000, "Batch 1, `fit`, beside PyTorch as usually written", line)
     yield from at_most(two_models(run), 1.6, "Two models in one ensemble, beside one", "×")
     yield from ensembles(run)
     yield from at_most(arrays and arrays.median, 150, "`step(float[], float[])`", " ns")
@@ -239,7 +241,8 @@ def goals(run):
     if one and two and run.machine["cores"] > 1:
         yield "Batch 16,384, two cores: 1.9× one or more", f"{one.median / two.median:.2f}×", one.median / two.median >= 1.9
     for name, least in (("jax", 6), ("pytorch", 10)):
-        yield from times_faster(run.peer(name, "batch-16384"), one, least, f"Batch 16,384, one core, beside {run.names[name]}")
+        yield from times_faster(run.peer(name, "batch-16384"), one, least, f"Batch 16,384, one core, beside {run.names[name]}",
+                                run.best_line("batch-16384"))
     yield from millions(run.ours(f"batch-{ALL}"), 70, f"Batch {ALL:,}, one core")
     yield from millions(run.ours("batch-64"), 50, "Batch 64")
     yield from millions(run.ours(f"forward-{ALL}"), 200, f"Predict {ALL:,}, one core")
@@ -354,9 +357,9 @@ def page(run, source):
         lines += [f"| {run.names[name]} | {work} | {t} | {times.who or '–'} | {times.text()} | {times.runs} |"
                   for name, results in run.peers.items() for (work, t), ways in sorted(results.items()) for times in ways]
         lines += [""]
-    ensembles = [(name, parameters, times) for (name, parameters), times in run.jmh.items() if name.startswith(("Ensemble", "Grouped", "AllReduce"))]
+    ensembles = [(name, parameters, times) for (name, parameters), times in run.jmh.items() if name.startswith(("Ensemble", "Grouped"))]
     if ensembles:
-        lines += ["## Ensembles and all-reduce", "", "| benchmark | parameters | ns | ", "|---|---|---|"]
+        lines += ["## Ensembles", "", "| benchmark | parameters | ns | ", "|---|---|---|"]
         lines += [f"| {name} | {', '.join(f'{k} {v}' for k, v in sorted(parameters))} | {times.text()} |" for name, parameters, times in ensembles]
         lines += [""]
     curves, cliffs = curves_and_cliffs(run)
