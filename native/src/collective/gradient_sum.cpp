@@ -20,6 +20,23 @@ constexpr int kSpecialBits = 20;
 
 constexpr __int128 kDigit = __int128{1} << 32;
 
+// Parameters whose values are added side by side.
+constexpr int64_t kColumns = 16;
+
+// Sums of columns in double, and the sums of what the additions lost, by Knuth's TwoSum: where that is 0, as it is for all
+// but widely spread values, the sum is exact. Not 0 either where a value is not finite.
+struct DoubleSums {
+  double total[kColumns] = {}, lost[kColumns] = {};
+
+  void add(const float* values, int64_t columns) {
+    for (int64_t c = 0; c < columns; ++c) {
+      const double value = values[c], next = total[c] + value, added = next - total[c];
+      lost[c] += std::fabs((total[c] - (next - added)) + (value - added));
+      total[c] = next;
+    }
+  }
+};
+
 int highest(uint32_t planes) { return 31 - __builtin_clz(planes); }
 int lowest(uint32_t planes) { return __builtin_ctz(planes); }
 
@@ -96,13 +113,30 @@ void GradientSum::exact_part(Window& window, const float* vectors, int64_t strid
   adapt(window, used);
 }
 
-// Into planes_, which is all 0 before; the planes that were used.
+// Into planes_, which is all 0 before; the planes that were used. Many values become one double first, if that is exact.
 GradientSum::Planes GradientSum::add_values(const float* vectors, int64_t stride, int64_t blocks, int64_t count) {
   Planes used = 0;
-  for (int64_t b = 0; b < blocks; ++b) {
-    for (int64_t i = 0; i < count; ++i) add_value(vectors[b * stride + i], i, used);
+  for (int64_t first = 0; first < count; first += kColumns) {
+    const int64_t columns = std::min(kColumns, count - first);
+    DoubleSums sums;
+    for (int64_t b = 0; b < blocks; ++b) sums.add(vectors + b * stride + first, columns);
+    for (int64_t c = 0; c < columns; ++c) {
+      if (sums.lost[c] == 0 && add_double(sums.total[c], first + c, used)) continue;
+      for (int64_t b = 0; b < blocks; ++b) add_value(vectors[b * stride + first + c], first + c, used);
+    }
   }
   return used;
+}
+
+// As three floats, which have the 53 bits between them. False where it is beyond floats.
+bool GradientSum::add_double(double value, int64_t i, Planes& used) {
+  const float high = static_cast<float>(value);
+  if (!std::isfinite(high)) return false;
+  const float middle = static_cast<float>(value - high);
+  add_value(high, i, used);
+  add_value(middle, i, used);
+  add_value(static_cast<float>(value - high - middle), i, used);
+  return true;
 }
 
 inline void GradientSum::add_value(float value, int64_t i, Planes& used) {

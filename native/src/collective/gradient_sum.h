@@ -57,6 +57,7 @@ class GradientSum {
   void exact_part(Window& window, const float* vectors, int64_t stride, int64_t blocks, int64_t count, Tally& tally,
                   float* sum);
   Planes add_values(const float* vectors, int64_t stride, int64_t blocks, int64_t count);
+  bool add_double(double value, int64_t i, Planes& used);
   void add_value(float value, int64_t i, Planes& used);
   int64_t* append(Planes planes, int64_t count, int64_t* end);
   void take(Planes planes, int64_t count, const int64_t* from);
