@@ -14,17 +14,9 @@ using rs::cpu::Kernels;
 using rs::cpu::Rows;
 using test::GuardedArray;
 using test::NetworkCase;
+using test::relative_error;
 
 namespace {
-
-double relative_error(const float* actual, const std::vector<double>& expected) {
-  double difference = 0, size = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-    size += expected[i] * expected[i];
-  }
-  return std::sqrt(difference / size);
-}
 
 void check_gradient(const Kernels& kernels, const std::vector<int32_t>& shape, int64_t count) {
   const NetworkCase c(shape, RS_IDENTITY, count, static_cast<uint64_t>(count));

@@ -14,6 +14,7 @@ using rs::cpu::Kernels;
 using rs::cpu::Rows;
 using test::GuardedArray;
 using test::NetworkCase;
+using test::relative_error;
 
 namespace {
 
@@ -37,15 +38,6 @@ Expected reference(const NetworkCase& c, const Rows& rows, int64_t count) {
         &c.x[row * c.network.inputs()], &c.y[row * c.network.outputs()], c.loss_weights.get(), expected.gradient);
   }
   return expected;
-}
-
-double relative_error(const float* actual, const std::vector<double>& expected) {
-  double difference = 0, size = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-    size += expected[i] * expected[i];
-  }
-  return std::sqrt(difference / size);
 }
 
 void compare(const NetworkCase& c, const float* gradient, const Expected& expected, const std::string& name) {

@@ -9,6 +9,16 @@
 
 namespace test {
 
+// The length of what separates two vectors, beside that of the expected one.
+inline double relative_error(const float* actual, const std::vector<double>& expected) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  return std::sqrt(difference / size);
+}
+
 class ReferenceNetwork {
  public:
   ReferenceNetwork(const rs::Network& network, const float* parameters)

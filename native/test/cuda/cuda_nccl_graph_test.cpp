@@ -1,6 +1,5 @@
 // GPUs as ranks that are processes, whose steps are graphs with NCCL's sums in them: the same bits as one GPU, an end
 // within the deadline where a device hangs.
-#include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +9,10 @@
 #include <functional>
 
 #include "cuda_engine.h"
+#include "of_fake.h"
 
 using test::Dataset;
+using test::of_fake;
 using test::Outcome;
 using test::Trainer;
 using test::Work;
@@ -26,15 +27,6 @@ const Work kWorks[] = {
 };
 
 constexpr size_t kArenaBytes = 4 << 20;
-
-template <typename T>
-T& of_fake(const char* file, const char* name) {
-  static void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-  CHECK(library, "%s", dlerror());
-  void* const variable = dlsym(library, name);
-  CHECK(variable, "the fake has no %s", name);
-  return *static_cast<T*>(variable);
-}
 
 void submit(void* stream, const std::function<void()>& work) { simt::submit(static_cast<cudaStream_t>(stream), work); }
 

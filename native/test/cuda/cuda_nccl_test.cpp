@@ -1,7 +1,5 @@
 // GPUs as ranks that NCCL connects, in threads over a fake of it: gradients are summed as digits in the GPU's memory, and
 // have the bits of one GPU alone; by floats, the same on all ranks; ranks that disagree are told so; nothing is left.
-#include <dlfcn.h>
-
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -9,8 +7,10 @@
 #include <thread>
 
 #include "cuda_engine.h"
+#include "of_fake.h"
 
 using test::Dataset;
+using test::of_fake;
 using test::Outcome;
 using test::Trainer;
 using test::Work;
@@ -24,15 +24,6 @@ const Work kWorks[] = {
     {"large batches", {10, 20, 1}, RS_RELU, test::sgd(0.05, 0, false, 0), 1500, 1200, 2, "fused"},
     {"persistent", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 40, 16, 2, "persistent"},
 };
-
-template <typename T>
-T& of_fake(const char* file, const char* name) {
-  static void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-  CHECK(library, "%s", dlerror());
-  void* const variable = dlsym(library, name);
-  CHECK(variable, "the fake has no %s", name);
-  return *static_cast<T*>(variable);
-}
 
 void finish(void* stream) {
   cudaEvent_t event;

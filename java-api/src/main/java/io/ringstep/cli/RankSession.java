@@ -6,6 +6,7 @@ import io.ringstep.Communicator;
 import io.ringstep.Device;
 import io.ringstep.Rendezvous;
 import io.ringstep.internal.rendezvous.Environment;
+import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntSupplier;
@@ -18,6 +19,31 @@ final class RankSession implements AutoCloseable {
   private RankSession(Rendezvous rendezvous, Communicator communicator) {
     this.rendezvous = rendezvous;
     this.communicator = communicator;
+  }
+
+  /** What a rank does. */
+  @FunctionalInterface
+  interface Body {
+    int run(RankSession session) throws IOException;
+  }
+
+  /**
+   * Runs the body as one of the ranks that a launcher has started, if one has, on this rank's own device; the others hear
+   * of its failure. One rank alone prints.
+   */
+  static int run(TrainCommand options, Body body) throws IOException {
+    options.loop.device = own(options.loop.device, System.getenv());
+    try (RankSession session = join(System.getenv(), options.loop.collective, options.loop.device)) {
+      if (!session.leads()) {
+        options.output.silence();
+      }
+      try {
+        return body.run(session);
+      } catch (Throwable failure) {
+        session.fail(failure);
+        throw failure;
+      }
+    }
   }
 
   /** Joins the job that the environment describes, if any, and waits for all ranks. */

@@ -26,19 +26,12 @@ final class TrainingRun {
 
   /** Runs it, as one of several ranks where a launcher has started it; the result is the exit code. */
   int run() throws IOException {
-    options.loop.device = RankSession.own(options.loop.device, System.getenv());
-    try (RankSession joined = RankSession.join(System.getenv(), options.loop.collective, options.loop.device)) {
-      session = joined;
-      if (!session.leads()) {
-        options.output.silence();
-      }
-      try {
-        return readAndTrain();
-      } catch (Throwable failure) {
-        session.fail(failure);
-        throw failure;
-      }
-    }
+    return RankSession.run(
+        options,
+        joined -> {
+          session = joined;
+          return readAndTrain();
+        });
   }
 
   private int readAndTrain() throws IOException {

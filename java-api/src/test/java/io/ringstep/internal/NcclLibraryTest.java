@@ -11,9 +11,9 @@ import org.junit.jupiter.api.Test;
 
 /** NCCL without a GPU: it is read where it is, and what is missing is named with the remedy where it is not. */
 class NcclLibraryTest {
-  /** As JavaCPP's loader throws it: the outer message never names the culprit. */
+  /** Nested as JavaCPP's loader nests them: the outer message never names the culprit. */
   private static LinkageError missing(String jni, String library) {
-    LinkageError outer = new UnsatisfiedLinkError("no " + jni + " in java.library.path");
+    LinkageError outer = new UnsatisfiedLinkError("no " + jni);
     outer.initCause(
         new UnsatisfiedLinkError(
             "lib" + jni + ".so: " + library + ": cannot open shared object file: No such file or directory"));
