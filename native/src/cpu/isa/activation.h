@@ -6,8 +6,6 @@
 
 namespace rs::cpu::RS_ISA {
 
-RS_INLINE vec set1_part(float x) { return x - vec{}; }
-
 // exp(x) within about 1 ulp for x <= 88; larger x count as 88, smaller than -87 as -87. From Cephes'
 // expf: x = n ln 2 + r with n an integer, and a polynomial for exp(r).
 RS_INLINE vec exp_part(vec x) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/isa/dropout.h"
+#include "cpu/isa/find_rows.h"
 #include "cpu/isa/load_rows.h"
 #include "cpu/isa/loss.h"
 #include "cpu/isa/matmul.h"

@@ -36,7 +36,7 @@ RS_INLINE void dropout_words(uint64_t key, uint64_t group, uint64_t row, uint32_
 }
 
 // What at most four units of `count` rows, a multiple of 16, are multiplied by: factors[unit * stride + row].
-__attribute__((noinline)) static void dropout_factors(
+__attribute__((noinline)) inline void dropout_factors(
     const Dropout& d, int64_t group, int64_t row, int units, int count, int stride, float* factors) {
   for (int s = 0; s < count; s += kLanes) {
     uint32_t words[4][kLanes];
@@ -48,7 +48,7 @@ __attribute__((noinline)) static void dropout_factors(
 }
 
 // The same of one row: factors[unit].
-__attribute__((noinline)) static void dropout_factors_of_row(
+__attribute__((noinline)) inline void dropout_factors_of_row(
     const Dropout& d, int64_t group, int64_t row, int units, float* factors) {
   uint32_t words[4][1];
   dropout_words(d.key, static_cast<uint64_t>(group), static_cast<uint64_t>(row), words);

@@ -10,60 +10,6 @@ namespace rs::cpu::RS_ISA {
 // first-level cache.
 constexpr int kTileRows = 256;
 
-typedef uint32_t words __attribute__((vector_size(64 / kParts), may_alias));
-
-// value[i] goes through the shuffle's network once, for i in [0, count) and beyond up to a multiple of 16.
-RS_INLINE void permute_words(const Shuffle& shuffle, int count, uint32_t* value) {
-  for (int i = 0; i < count; i += kLanes) {
-    for (int part = 0; part < kParts; ++part) {
-      words* lanes = reinterpret_cast<words*>(value + i + part * kPartLanes);
-      *lanes = shuffle.permute_words(*lanes);
-    }
-  }
-}
-
-// Positions that are shuffled at once: so many that their chains of operations overlap.
-constexpr int kShuffledRows = 512;
-
-// What Shuffle::map does, for kShuffledRows positions at most, all below 2^32. Those that land outside the rows walk on
-// together.
-RS_INLINE void shuffle_words(const Shuffle& shuffle, uint32_t first, int count, int64_t* index) {
-  alignas(64) uint32_t value[kShuffledRows];
-  uint16_t walker[kShuffledRows];
-  const uint64_t rows = shuffle.rows;
-  for (int s = 0; s < (count + kLanes - 1) / kLanes * kLanes; ++s) {
-    value[s] = first + static_cast<uint32_t>(s);
-    walker[s] = static_cast<uint16_t>(s);
-  }
-  while (count > 0) {
-    permute_words(shuffle, count, value);
-    int walkers = 0;
-    for (int i = 0; i < count; ++i) {
-      const uint32_t row = value[i];
-      const uint16_t s = walker[i];
-      index[s] = row;
-      walker[walkers] = s;
-      value[walkers] = row;
-      walkers += row >= rows;
-    }
-    count = walkers;
-  }
-}
-
-// Where the rows of a tile lie in the dataset.
-__attribute__((noinline)) static void find_rows(const Rows& rows, int64_t first, int count, int64_t* index) {
-  constexpr int kFewRows = 4;
-  if (rows.shuffle && rows.shuffle->bits() <= 32 && count >= kFewRows) {
-    for (int s = 0; s < count; s += kShuffledRows) {
-      const uint32_t at = static_cast<uint32_t>(rows.first + first + s);
-      shuffle_words(*rows.shuffle, at, count - s < kShuffledRows ? count - s : kShuffledRows, index + s);
-    }
-    return;
-  }
-  for (int s = 0; s < count; ++s) index[s] = rows.first + first + s;
-  if (rows.shuffle) rows.shuffle->map(index, count);
-}
-
 // The rows of the next tile on their way into the cache, some at a time while this one is worked on: all at once they
 // would fill the few buffers for lines that are missing, and hold up everything else.
 struct Ahead {

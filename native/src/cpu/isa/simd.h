@@ -65,6 +65,8 @@ RS_INLINE void store_part(float* p, vec v) {
   *reinterpret_cast<unaligned*>(p) = v;
 }
 
+RS_INLINE vec set1_part(float x) { return x - vec{}; }
+
 RS_INLINE f16 load(const float* p) {
   return each([=](int k) { return load_part(p + k * kPartLanes); });
 }

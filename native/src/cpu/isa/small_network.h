@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cpu/isa/activation.h"
+#include "cpu/isa/find_rows.h"
 #include "cpu/isa/load_rows.h"
 #include "cpu/isa/loss.h"
 #include "cpu/isa/simd.h"

@@ -1,0 +1,7 @@
+#include "cpu/isa/small_network.h"
+
+namespace rs::cpu::RS_ISA {
+
+template const SmallNetwork* small_network_for<RS_IDENTITY>(const NetworkView&);
+
+}  // namespace rs::cpu::RS_ISA
