@@ -5,7 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <numeric>
+#include <utility>
 
 #include "blocks.h"
 #include "thread_pool.h"
@@ -158,25 +158,24 @@ bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   return few_rows && !settings_.beyond_plain() && !fitting.data.weights.get();
 }
 
-// Those with most rows first: side by side are then models that take about as long, and what is left to the
-// end is short.
-std::vector<int32_t> Ensemble::by_size(const Fitting& fitting) {
-  std::vector<int32_t> order(static_cast<size_t>(models_));
-  std::iota(order.begin(), order.end(), 0);
-  if (fitting.run.row_counts) {
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int32_t a, int32_t b) { return fitting.rows(a) > fitting.rows(b); });
+// The models that are due, those with most rows first: side by side are then models that take about as long, and what is
+// left to the end is short.
+std::vector<int32_t> Ensemble::due_by_size(const Fitting& fitting) const {
+  std::vector<std::pair<int64_t, int32_t>> due;
+  due.reserve(models_of_.size());
+  for (int32_t k = 0; k < models_; ++k) {
+    if (is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k])) due.emplace_back(-fitting.rows(k), k);
   }
+  if (fitting.run.row_counts) std::sort(due.begin(), due.end());
+  std::vector<int32_t> order(due.size());
+  std::transform(due.begin(), due.end(), order.begin(), [](const auto& model) { return model.second; });
   return order;
 }
 
 // Trains every model to its step_limit or its end; false where the time was up before.
 bool Ensemble::train(const Fitting& fitting) {
   std::vector<int32_t> side_by_side, alone;
-  for (int32_t k : by_size(fitting)) {
-    if (!is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k])) continue;
-    (takes_lanes(fitting, k) ? side_by_side : alone).push_back(k);
-  }
+  for (int32_t k : due_by_size(fitting)) (takes_lanes(fitting, k) ? side_by_side : alone).push_back(k);
   const auto loops = [&](int32_t k) {
     return fitting.fits[k].batch == 1 && models_of_[static_cast<size_t>(k)].trainer->takes_small_steps(1);
   };

@@ -61,7 +61,7 @@ class Ensemble final : public rs_ensemble {
   void train_alone(const Fitting& fitting, int32_t model);
   double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
                   int32_t model);
-  std::vector<int32_t> by_size(const Fitting& fitting);
+  std::vector<int32_t> due_by_size(const Fitting& fitting) const;
   int64_t average(const Fitting& fitting);
   bool train_with_ranks(const Fitting& fitting);
   bool fit_as_one(const Fitting& fitting);

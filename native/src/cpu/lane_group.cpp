@@ -69,9 +69,10 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
   bool more = true;
   for (;;) {
     bool any = false, entered = false;
+    const bool waits = all_end_soon();
     for (int k = 0; k < kModelLanes; ++k) {
       LaneWork work;
-      if (more && !lane_[k].used && (more = next(&work))) {
+      if (more && !waits && !lane_[k].used && (more = next(&work))) {
         enter(k, work);
         bring_near(data, work);
         entered = true;
@@ -92,6 +93,19 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
     }
     if (late) return;
   }
+}
+
+// Whether all that are in a lane leave it within a few steps. Who enters then enters with them: out of step with each other
+// they would cut the tiles, which end with anyone's epoch, ever shorter.
+bool LaneGroup::all_end_soon() const {
+  constexpr int64_t kSoon = 16;
+  bool any = false;
+  for (const Lane& lane : lane_) {
+    if (!lane.used) continue;
+    any = true;
+    if (steps_left(lane) > kSoon) return false;
+  }
+  return any;
 }
 
 void LaneGroup::enter(int k, const LaneWork& work) {
@@ -178,6 +192,15 @@ int64_t LaneGroup::rows_of_step(const Lane& lane) const {
 int64_t LaneGroup::steps_ahead(const Lane& lane) const {
   const rs_fit& fit = *lane.work.fit;
   const int64_t steps = std::max<int64_t>(1, (lane.work.rows - fit.row) / fit.batch);
+  return fit.step_limit > 0 ? std::min(steps, fit.step_limit - fit.steps) : steps;
+}
+
+// Steps until there is no more for it to do in this call where that is within the epoch.
+int64_t LaneGroup::steps_left(const Lane& lane) const {
+  const rs_fit& fit = *lane.work.fit;
+  const bool last_epoch = fit.epoch + 1 >= fit.epochs || (fit.losses_capacity > 0 && fit.losses_count + 1 >= fit.losses_capacity);
+  const int64_t rows = last_epoch ? lane.work.rows - fit.row : INT64_MAX;
+  const int64_t steps = (rows - 1) / fit.batch + 1;
   return fit.step_limit > 0 ? std::min(steps, fit.step_limit - fit.steps) : steps;
 }
 

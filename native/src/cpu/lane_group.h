@@ -50,6 +50,8 @@ class LaneGroup {
   // Rows of all lanes that one tile may have, steps times rows a step.
   static constexpr int kTileSlots = 64;
 
+  bool all_end_soon() const;
+  int64_t steps_left(const Lane& lane) const;
   void enter(int lane, const LaneWork& work);
   void leave(int lane);
   void choose_rules();
