@@ -15,6 +15,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.indexer.DoubleIndexer;
 
 /** Runs one fit of an ensemble in slices of the engine, short enough to report progress and to be cancelled. */
 final class EnsembleLoop {
@@ -37,11 +38,14 @@ final class EnsembleLoop {
   private final Plan plan;
   private final EnsembleMonitor monitor;
   private final BooleanSupplier cancelled;
+  private final long totalSteps;
   private final List<Pointer> memory = new ArrayList<>();
   private long lastReport;
 
-  /** [models, room]: the loss of every epoch so far. */
+  /** [models, room]: the loss of every epoch so far; read without a call into the native library for each. */
   private DoublePointer losses;
+
+  private DoubleIndexer lossValues;
 
   /** Epochs that the engine is asked for at most; more room is made when they are done. */
   private int room;
@@ -54,14 +58,15 @@ final class EnsembleLoop {
     this.plan = plan;
     this.monitor = monitor;
     this.cancelled = cancelled;
+    this.totalSteps = totalSteps();
   }
 
   EnsembleResult run() {
     long start = System.nanoTime();
     lastReport = start;
-    try {
+    try (FitTable fits = new FitTable(models)) {
       makeRoom(firstRoom());
-      rs_fit fits = fits();
+      fill(fits);
       rs_ensemble_run run = settings();
       Engine.rs_ensemble_stop(ensemble, 0);
       long[] failedBefore = failures();
@@ -69,7 +74,7 @@ final class EnsembleLoop {
       rs_dataset rows = plan.rows.data().acquire();
       try {
         while (run.done() == 0 && !stopped) {
-          Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.position(0), run));
+          Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.first(), run));
           if (monitor.isNeeded()) {
             lookAtEpochs(fits);
           }
@@ -129,27 +134,29 @@ final class EnsembleLoop {
     }
     lossMemory = memory.get(memory.size() - 1);
     losses = larger;
+    lossValues = DoubleIndexer.create(losses.capacity((long) models * epochs));
     room = epochs;
   }
 
   /** Lets the engine do the epochs that there is room for; models that stopped early have none. */
-  private void allow(rs_fit fits) {
+  private void allow(FitTable fits) {
+    long address = losses.address();
     for (int k = 0; k < models; k++) {
-      fits.position(k).losses(losses.getPointer((long) k * room));
+      fits.setLosses(k, address + (long) k * room * Double.BYTES);
       if (!monitor.watch(k).isOver()) {
-        fits.epochs(room);
+        fits.setEpochs(k, room);
       }
     }
   }
 
   /** Whether some model has done all the epochs that there is room for, but not all of its own. */
-  private boolean needsRoom(rs_fit fits) {
+  private boolean needsRoom(FitTable fits) {
     if (room == plan.fit.epochs()) {
       return false;
     }
     long[] failed = failures();
     for (int k = 0; k < models; k++) {
-      if (failed[k] == 0 && !monitor.watch(k).isOver() && fits.position(k).epoch() == room) {
+      if (failed[k] == 0 && !monitor.watch(k).isOver() && fits.epoch(k) == room) {
         return true;
       }
     }
@@ -157,14 +164,14 @@ final class EnsembleLoop {
   }
 
   /** Each model pauses at the end of an epoch. */
-  private void lookAtEpochs(rs_fit fits) {
+  private void lookAtEpochs(FitTable fits) {
     int[] ended = new int[models];
     double[] own = new double[models];
     boolean any = false;
     for (int k = 0; k < models; k++) {
-      if (fits.position(k).losses_count() > 0) {
+      if (fits.lossesCount(k) > 0) {
         ended[k] = 1;
-        own[k] = losses.get((long) k * room + fits.epoch() - 1);
+        own[k] = lossValues.get((long) k * room + fits.epoch(k) - 1);
         any = true;
       }
     }
@@ -179,38 +186,26 @@ final class EnsembleLoop {
     return part;
   }
 
-  /** What each model does. */
-  private rs_fit fits() {
+  /** Says what each model does. */
+  private void fill(FitTable fits) {
     Fit fit = plan.fit;
-    long size = Loader.sizeof(rs_fit.class);
-    rs_fit fits = new rs_fit(allocate(models * size));
     float[] scales = plan.rows.targetScales();
     int outputs = plan.rows.data().outputs();
     FloatPointer nativeScales =
         scales == null ? null : new FloatPointer(allocate((long) scales.length * Float.BYTES)).put(scales, 0, scales.length);
-    fits.position(0).batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
-    fits.losses_capacity(monitor.isNeeded() ? 1 : 0).target_scale(nativeScales);
-    FitLoop.settings(fit, fits);
-    repeatFirst(fits, size);
+    rs_fit first = fits.first();
+    first.batch(fit.batch()).shuffle(fit.shuffle() ? 1 : 0).seed(fit.seed());
+    first.losses_capacity(monitor.isNeeded() ? 1 : 0).target_scale(nativeScales);
+    FitLoop.settings(fit, first);
+    fits.repeatFirst();
+    for (int k = 0; plan.seeds != null && k < models; k++) {
+      fits.setSeed(k, plan.seeds[k]);
+    }
     boolean ownScales = scales != null && scales.length > outputs;
-    for (int k = 0; k < models; k++) {
-      if (plan.seeds != null) {
-        fits.position(k).seed(plan.seeds[k]);
-      }
-      if (ownScales) {
-        fits.position(k).target_scale(new FloatPointer(nativeScales).position((long) k * outputs));
-      }
+    for (int k = 0; ownScales && k < models; k++) {
+      fits.setTargetScale(k, nativeScales.address() + (long) k * outputs * Float.BYTES);
     }
     allow(fits);
-    return fits;
-  }
-
-  /** Makes all models' fits that of the first: to set each by itself would take as long as to train small ones. */
-  private void repeatFirst(rs_fit fits, long size) {
-    fits.position(0);
-    for (long done = 1; done < models; done *= 2) {
-      Pointer.memcpy(fits.getPointer(done), fits, Math.min(done, models - done) * size);
-    }
   }
 
   private rs_ensemble_run settings() {
@@ -242,36 +237,39 @@ final class EnsembleLoop {
   }
 
   private List<EnsembleResult.OfModel> results(
-      rs_fit fits, long[] failedBefore, boolean cut, Duration share) {
+      FitTable fits, long[] failedBefore, boolean cut, Duration share) {
     long[] failed = failures();
     List<EnsembleResult.OfModel> results = new ArrayList<>(models);
     for (int k = 0; k < models; k++) {
-      fits.position(k);
-      double[] own = new double[(int) fits.epoch()];
-      losses.position((long) k * room).get(own);
-      long samples = fits.epoch() * plan.rows.rows(k) + fits.row();
+      double[] own = new double[fits.epoch(k)];
+      lossValues.get((long) k * room, own);
+      long samples = own.length * plan.rows.rows(k) + fits.row(k);
       long divergedAt = failed[k] == failedBefore[k] ? 0 : failed[k];
       EpochWatch watch = monitor.watch(k);
       results.add(
           new EnsembleResult.OfModel(
-              k, fits.steps(), own, watch.validationLosses(), watch.bestEpoch(), watch.isOver(), divergedAt, samples, cut, share));
+              k, fits.steps(k), own, watch.validationLosses(), watch.bestEpoch(), watch.isOver(), divergedAt, samples, cut, share));
     }
     return results;
   }
 
   /** Tells of all models' steps, and of the epochs of the first. */
-  private void report(rs_ensemble_run run, rs_fit fits) {
+  private void report(rs_ensemble_run run, FitTable fits) {
     long now = System.nanoTime();
     if (run.done() == 0 && now - lastReport < REPORT_NANOS) {
       return;
     }
     lastReport = now;
-    int epoch = (int) fits.position(0).epoch();
-    double loss = epoch == 0 ? Double.NaN : losses.position(0).get(epoch - 1);
+    int epoch = fits.epoch(0);
+    double loss = epoch == 0 ? Double.NaN : lossValues.get(epoch - 1);
+    plan.fit.listener().progress(new Progress(epoch, plan.fit.epochs(), run.steps(), totalSteps, loss));
+  }
+
+  private long totalSteps() {
     long total = 0;
     for (int k = 0; k < models; k++) {
       total += (1 + (plan.rows.rows(k) - 1) / plan.fit.batch()) * plan.fit.epochs();
     }
-    plan.fit.listener().progress(new Progress(epoch, plan.fit.epochs(), run.steps(), total, loss));
+    return total;
   }
 }

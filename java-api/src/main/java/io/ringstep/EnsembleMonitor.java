@@ -3,7 +3,6 @@ package io.ringstep;
 import io.ringstep.engine.Engine;
 import io.ringstep.engine.Engine.rs_dataset;
 import io.ringstep.engine.Engine.rs_ensemble;
-import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.internal.Native;
 import java.util.Arrays;
 
@@ -42,7 +41,7 @@ final class EnsembleMonitor {
    * @param ended [models], not 0 for those that have
    * @param losses [models], of the epochs that ended
    */
-  void epochsEnded(rs_fit fits, int[] ended, double[] losses) {
+  void epochsEnded(FitTable fits, int[] ended, double[] losses) {
     double[] watched = validation == null ? losses : validate(ended);
     int[] best = new int[ended.length];
     for (int k = 0; k < ended.length; k++) {
@@ -50,12 +49,11 @@ final class EnsembleMonitor {
         continue;
       }
       best[k] = watches[k].epochEnded(watched[k], learningRates[k]) ? 1 : 0;
-      fits.position(k);
       if (fit.schedule().kind() == Schedule.Kind.PLATEAU) {
-        fits.lr_scale(watches[k].scale());
+        fits.setLearningRateScale(k, watches[k].scale());
       }
       if (watches[k].isOver()) {
-        fits.epochs(fits.epoch());
+        fits.setEpochs(k, fits.epoch(k));
       }
     }
     Native.check(Engine.rs_ensemble_keep(ensemble, best));

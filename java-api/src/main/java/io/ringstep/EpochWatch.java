@@ -11,9 +11,11 @@ final class EpochWatch {
   /** Likewise: a learning rate that would change by less stays. */
   private static final double LEAST_CHANGE = 1e-8;
 
+  private static final double[] NONE = {};
+
   private final Fit fit;
   private final boolean validates;
-  private double[] validationLosses = new double[0];
+  private double[] validationLosses = NONE;
   private int epochs;
 
   private double bestLoss = Double.POSITIVE_INFINITY;
@@ -96,7 +98,7 @@ final class EpochWatch {
 
   /** Of every epoch so far; empty where nothing is validated. */
   double[] validationLosses() {
-    return validates ? Arrays.copyOf(validationLosses, epochs) : new double[0];
+    return validates ? Arrays.copyOf(validationLosses, epochs) : NONE;
   }
 
   /** 1-based; 0 where none was looked for. */

@@ -64,9 +64,10 @@ public final class Model {
       List<String> targetNames,
       Loss loss,
       List<String> classNames) {
-    this(network, parameters, standardizer, inputNames, targetNames, loss, classNames, Encoding.FLOAT32);
+    this(network, parameters.clone(), standardizer, inputNames, targetNames, loss, classNames, Encoding.FLOAT32);
   }
 
+  /** @param parameters not copied: models share them, as nothing changes them */
   private Model(
       Network network,
       float[] parameters,
@@ -77,7 +78,7 @@ public final class Model {
       List<String> classNames,
       Encoding encoding) {
     this.network = Objects.requireNonNull(network, "network");
-    this.parameters = parameters.clone();
+    this.parameters = parameters;
     this.standardizer = standardizer;
     this.inputNames = List.copyOf(inputNames);
     this.targetNames = List.copyOf(targetNames);
@@ -229,7 +230,8 @@ public final class Model {
         inputNames,
         alike ? targetNames : List.of(),
         loss,
-        loss.kind() == Loss.Kind.CROSS_ENTROPY ? classNames : List.of());
+        loss.kind() == Loss.Kind.CROSS_ENTROPY ? classNames : List.of(),
+        Encoding.FLOAT32);
   }
 
   /** The same after training on {@code data}: its standardizer, and its names where it has any. */
@@ -241,7 +243,8 @@ public final class Model {
         data.inputNames().isEmpty() ? inputNames : data.inputNames(),
         data.targetNames().isEmpty() ? targetNames : data.targetNames(),
         loss,
-        data.classNames().isEmpty() ? classNames : data.classNames());
+        data.classNames().isEmpty() ? classNames : data.classNames(),
+        Encoding.FLOAT32);
   }
 
   /** The same after training on group {@code g} of {@code data}. */
@@ -253,7 +256,8 @@ public final class Model {
         data.inputNames().isEmpty() ? inputNames : data.inputNames(),
         data.targetNames().isEmpty() ? targetNames : data.targetNames(),
         loss,
-        classNames);
+        classNames,
+        Encoding.FLOAT32);
   }
 
   private static void requireLength(String what, int actual, int needed) {
