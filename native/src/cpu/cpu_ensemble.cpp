@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <numeric>
 
@@ -395,6 +396,7 @@ double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, con
   Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
   const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
   if (!first_rows) return trainer.evaluate(data, scale);
+  if (row_counts[k] == 0) return std::numeric_limits<double>::quiet_NaN();
   const rs_dataset own(data, first_rows[k], row_counts[k]);
   return trainer.evaluate(own, scale);
 }
