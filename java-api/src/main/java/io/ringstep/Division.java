@@ -3,6 +3,7 @@ package io.ringstep;
 import io.ringstep.engine.Engine;
 import io.ringstep.internal.Native;
 import java.util.Arrays;
+import java.util.stream.LongStream;
 
 /**
  * Which of some rows train and which validate, drawn by chance: the same on every machine.
@@ -17,6 +18,11 @@ record Division(long[] training, long[] validation) {
     requireRows(rows, 2);
     long count = Math.max(1, Math.min(rows - 1, Math.round(validation * rows)));
     return of(order(rows, seed), 0, (int) count);
+  }
+
+  /** All rows train. */
+  static Division without(long rows) {
+    return new Division(LongStream.range(0, rows).toArray(), new long[0]);
   }
 
   static void requireShare(double validation) {

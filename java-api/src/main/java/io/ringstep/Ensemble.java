@@ -294,9 +294,7 @@ public final class Ensemble implements AutoCloseable {
 
   private EnsembleResult fitSplits(List<Split> splits, Fit fit, long[] seeds) {
     requireCount("splits", splits.size());
-    if (fit.validation() != null) {
-      throw new IllegalArgumentException("a fit of splits validates with theirs; leave Fit.validation out");
-    }
+    requireNoRows(fit);
     splits.forEach(split -> requireAlike(split.training(), split.validation()));
     try (RowsByModel rows = RowsByModel.each(splits.stream().map(Split::training).toList());
         RowsByModel validation = RowsByModel.each(splits.stream().map(Split::validation).toList())) {
@@ -341,11 +339,15 @@ public final class Ensemble implements AutoCloseable {
 
   /** @param validation of the same groups, or null */
   private EnsembleResult fitGroups(GroupedDataset training, GroupedDataset validation, Fit fit, long[] seeds) {
-    if (fit.validation() != null) {
-      throw new IllegalArgumentException("groups are validated with rows of their own, as a GroupedSplit has them; leave Fit.validation out");
-    }
+    requireNoRows(fit);
     RowsByModel others = validation == null ? null : byModel(validation);
     return fit(byModel(training), others, fit, seeds, k -> sources[k].withSource(training, k));
+  }
+
+  private static void requireNoRows(Fit fit) {
+    if (fit.validation() != null) {
+      throw new IllegalArgumentException("splits and groups are validated with their own rows; leave Fit.validation out");
+    }
   }
 
   /** Trains model k on its own rows, without naming their source. */

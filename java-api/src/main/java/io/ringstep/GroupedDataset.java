@@ -129,7 +129,7 @@ public final class GroupedDataset implements AutoCloseable {
     List<long[]> others = new ArrayList<>();
     for (int g = 0; g < groups(); g++) {
       Division division =
-          counts[g] > 1 ? Division.share(counts[g], validation, seed + g) : new Division(new long[] {0}, new long[0]);
+          counts[g] > 1 ? Division.share(counts[g], validation, seed + g) : Division.without(counts[g]);
       training.add(division.training());
       others.add(division.validation());
     }

@@ -5,6 +5,7 @@ import io.ringstep.EnsembleResult;
 import io.ringstep.Fit;
 import io.ringstep.GroupedDataset;
 import io.ringstep.GroupedModels;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import java.io.IOException;
@@ -93,7 +94,7 @@ final class GroupedRun {
     io.ringstep.Ensemble.Builder builder =
         io.ringstep.Ensemble.builder(network, groups)
             .seed(options.loop.seed + first).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).l1(options.loss.l1);
+            .device(options.loop.device).loss(options.loss.loss(Loss.MSE)).l1(options.loss.l1);
     data.expecting(builder, options.fit(0));
     if (options.loss.dropout > 0) {
       builder.dropout(options.loss.dropout, seeds(groups, first));

@@ -138,6 +138,7 @@ class EnsembleCommandTest {
         "--batch 3 --swa 1 --schedule plateau --every 0     | --validation-split 0.2",
         "--batch 1 --schedule cosine --warmup 5 --swa 2     | ",
         "--batch 16 --schedule step --every 2 --ema 0.8     | ",
+        "--batch 2 --loss huber --huber-delta 0.5           | --validation-split 0.4 --patience 1",
       })
   void groupsAreAsEachAlone(String settings, String validation) throws IOException {
     Object[] training = with(settings.split(" "), "--lr", 0.01, "--epochs", 12, "--standardize", "--quiet");
@@ -153,6 +154,7 @@ class EnsembleCommandTest {
               group.equals("tiny") ? training : validated, "--data", rowsOf(group, grouped), "--seed", 3 + g, "--save", alone));
       assertArrayEquals(Model.load(alone).parameters(), models.models().get(g).parameters(), group);
       assertEquals(Model.load(alone).standardizer(), models.models().get(g).standardizer(), group);
+      assertEquals(Model.load(alone).loss(), models.models().get(g).loss(), group);
     }
   }
 
@@ -192,19 +194,20 @@ class EnsembleCommandTest {
   /** Of which some groups have no rows. */
   @Test
   void validatesGroupsWithTheRowsOfAFile() throws IOException {
-    Path others = Files.write(folder.resolve("others.csv"), List.of("shop,a,b,c,price", "tiny,1,2,3,4", "north,2,1,-5,44", "tiny,2,2,3,5"));
+    List<String> lines = List.of("shop,a,b,c,price", "tiny,1,2,3,4", "north,2,1,-5,44", "tiny,2,2,3,5");
+    Path others = Files.write(folder.resolve("others.csv"), lines);
     Path file = folder.resolve("shops.safetensors");
-    Object[] training = {"--standardize", "--lr", 0.05, "--batch", 4, "--patience", 2};
-    JsonObject report =
-        JsonParser.parseString(
-                train(with(training, "--data", grouped, "--group-by", "shop", "--validation", others, "--json", "--save", file)).out())
-            .getAsJsonObject();
+    Object[] training = {"--standardize", "--lr", 0.05, "--batch", 4, "--patience", 2, "--json"};
+    Cli.Result together =
+        train(with(training, "--data", grouped, "--group-by", "shop", "--validation", others, "--save", file));
+    JsonObject report = JsonParser.parseString(together.out()).getAsJsonObject();
     assertEquals("not validated", report.getAsJsonArray("groups").get(0).getAsJsonObject().get("status").getAsString());
     for (int g = 1; g < 3; g++) {
       JsonObject group = report.getAsJsonArray("groups").get(g).getAsJsonObject();
       String name = group.get("group").getAsString();
       Path alone = folder.resolve("alone.safetensors");
-      Cli.Result result = train(with(training, "--data", rowsOf(name, grouped), "--validation", rowsOf(name, others), "--seed", g, "--json", "--save", alone));
+      Object[] own = {"--data", rowsOf(name, grouped), "--validation", rowsOf(name, others), "--seed", g, "--save", alone};
+      Cli.Result result = train(with(training, own));
       JsonObject expected = JsonParser.parseString(result.out()).getAsJsonObject();
       assertEquals(expected.get("validation_loss"), group.get("validation_loss"), name);
       assertEquals(expected.get("best_epoch"), group.get("best_epoch"), name);
@@ -408,6 +411,7 @@ class EnsembleCommandTest {
         "--group-by shop --exchange average:2                   | .*--exchange is between models of the same rows; .*",
         "--group-by shop --models 2                             | .*--group-by trains one model a group; .*",
         "--group-by shop --folds 2                              | .*--group-by goes with none of --folds, .*",
+        "--group-by shop --loss bce                             | .*--group-by goes with none of .* --loss bce .*",
         "--group-by shop --patience 2                           | .*--patience needs --validation, .*",
         "--group-by shop --checkpoint DIR                       | .*--group-by goes with none of .*",
         "--group-by town                                        | .*no column 'town'.*",
