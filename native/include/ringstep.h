@@ -487,8 +487,8 @@ RS_API rs_status rs_ensemble_set_communicator(rs_ensemble* ensemble, rs_communic
  * with stop = 0. */
 RS_API void rs_ensemble_stop(rs_ensemble* ensemble, int32_t stop);
 
-/* losses [models]: the mean loss of each over its rows, all of them where first_rows is null; no update.
- * target_scales [models, outputs], or null. */
+/* losses [models]: the mean loss of each over its rows, all of them where first_rows is null; NaN over no rows, which are
+ * allowed here. No update. target_scales [models, outputs], or null. */
 RS_API rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                       const int64_t* row_counts, const float* target_scales, double* losses);
 

@@ -778,11 +778,16 @@ rs_status check_model(const rs_ensemble& ensemble, int32_t model) {
   return fail(RS_INVALID_ARGUMENT, "there is no model %d; they are 0 to %d", model, ensemble.models() - 1);
 }
 
-// Each model's own rows, where they have them.
-rs_status check_ranges(const rs_ensemble& ensemble, const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts) {
+// Each model's own rows, where they have them: at least `least` of them.
+rs_status check_ranges(const rs_ensemble& ensemble, const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                       int64_t least) {
   if (!first_rows != !row_counts) return fail(RS_INVALID_ARGUMENT, "first_rows and row_counts must both be null, or neither");
   for (int32_t k = 0; first_rows && k < ensemble.models(); ++k) {
-    if (first_rows[k] < 0 || row_counts[k] < 1 || row_counts[k] > data.rows - first_rows[k]) {
+    if (row_counts[k] < least) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: it has %lld rows; it must have at least %lld", k,
+                  static_cast<long long>(row_counts[k]), static_cast<long long>(least));
+    }
+    if (first_rows[k] < 0 || row_counts[k] > data.rows - first_rows[k]) {
       return fail(RS_INVALID_ARGUMENT, "model %d: rows %lld to %lld are not within the dataset's %lld", k,
                   static_cast<long long>(first_rows[k]), static_cast<long long>(first_rows[k]) + static_cast<long long>(row_counts[k]) - 1,
                   static_cast<long long>(data.rows));
@@ -826,7 +831,7 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
 rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const rs_fit* fits, const rs_ensemble_run* run) {
   if (rs_status status = check_shape(ensemble, data)) return status;
   if (!fits || !run) return fail(RS_INVALID_ARGUMENT, "fits and run must not be null");
-  if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts)) return status;
+  if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts, 1)) return status;
   for (int32_t k = 0; k < ensemble.models(); ++k) {
     rs_fit own = fits[k];
     if (own.losses_capacity < 0 || (own.losses_capacity > 0 && run->exchange != RS_EXCHANGE_NEVER)) {
@@ -850,7 +855,7 @@ rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const 
 rs_status check_evaluation(const rs_ensemble& ensemble, const rs_dataset* data, const int64_t* first_rows,
                            const int64_t* row_counts, const float* target_scales, const double* losses) {
   if (rs_status status = check_shape(ensemble, data)) return status;
-  if (rs_status status = check_ranges(ensemble, *data, first_rows, row_counts)) return status;
+  if (rs_status status = check_ranges(ensemble, *data, first_rows, row_counts, 0)) return status;
   if (!losses) return fail(RS_INVALID_ARGUMENT, "losses must not be null");
   if (rs_status status = check_targets(ensemble, data->y.get(), data->rows)) return status;
   if (rs_status status = check_weights(*data)) return status;

@@ -438,6 +438,21 @@ void validation_is_that_of_a_model_alone() {
   }
 }
 
+// Some models have no rows to be evaluated over, or none has any.
+void the_loss_over_no_rows_is_not_a_number() {
+  Random random(13);
+  const Work work = random_work(random, {10, 20, 1}, RS_TANH, test::sgd(0.01, 0, false, 0), 3, 4, Order::kOwn, true);
+  const Dataset data = data_of(work);
+  const Ensemble ensemble = make_ensemble(work, 2);
+  const int64_t none[] = {0, 0, 0}, first[] = {0, work.rows, 0}, counts[] = {work.rows, 0, 1};
+  double whole[3], losses[3];
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), nullptr, nullptr, nullptr, whole));
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), first, counts, nullptr, losses));
+  CHECK(losses[0] == whole[0] && std::isnan(losses[1]) && losses[2] >= 0, "%g, %g, %g", losses[0], losses[1], losses[2]);
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), none, none, nullptr, losses));
+  CHECK(std::isnan(losses[0]) && std::isnan(losses[1]) && std::isnan(losses[2]), "%g, %g, %g", losses[0], losses[1], losses[2]);
+}
+
 // Each model drops units by a seed of its own.
 void dropout_has_a_seed_for_each_model() {
   Random random(12);
@@ -642,11 +657,13 @@ void bad_calls_are_refused() {
 
   std::vector<rs_fit> fits = work.fits;
   rs_ensemble_run run = {};
-  const int64_t first[] = {0, 10, 30}, counts[] = {10, 10, 8};
+  const int64_t first[] = {0, 10, 30}, counts[] = {10, 10, 8}, empty[] = {10, 0, 7};
   run.first_rows = first;
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "both");
   run.row_counts = counts;
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "model 2: rows 30 to 37");
+  run.row_counts = empty;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "model 1: it has 0 rows");
   run = {};
   run.exchange = RS_EXCHANGE_AVERAGE;
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "exchange_every");
@@ -685,6 +702,7 @@ int main() {
   a_stopped_model_stays();
   steps_and_predictions();
   validation_is_that_of_a_model_alone();
+  the_loss_over_no_rows_is_not_a_number();
   dropout_has_a_seed_for_each_model();
   exchange_of_gradients_is_data_parallel_training();
   average_of_every_step_comes_close_to_data_parallel_training();

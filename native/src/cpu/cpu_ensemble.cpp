@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -82,14 +83,15 @@ void Ensemble::share_out(int64_t count, F f) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
-// Calls f(k, model) for every model, with scratch memory in its trainer.
+// Calls f(k, model) for every model whose which[k] is not 0, or for all, with scratch memory in its trainer.
 template <typename F>
-void Ensemble::for_models(F f) {
+void Ensemble::for_models(const int32_t* which, F f) {
   const int64_t share = std::clamp<int64_t>(models_ / (kTasksAThread * threads_), 1, kMostModelsATask);
   share_out((models_ + share - 1) / share, [&](int64_t task, int worker) {
     Scratch& scratch = scratch_[static_cast<size_t>(worker)];
     const int64_t end = std::min<int64_t>(models_, (task + 1) * share);
     for (int64_t k = task * share; k < end; ++k) {
+      if (which && !which[k]) continue;
       Model& model = models_of_[static_cast<size_t>(k)];
       model.trainer->swap_scratch(scratch);
       const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
@@ -394,6 +396,7 @@ double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, con
   Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
   const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
   if (!first_rows) return trainer.evaluate(data, scale);
+  if (row_counts[k] == 0) return std::numeric_limits<double>::quiet_NaN();
   const rs_dataset own(data, first_rows[k], row_counts[k]);
   return trainer.evaluate(own, scale);
 }
@@ -406,16 +409,14 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
-  for_models([&](int32_t k, Model& model) {
-    if (!which[k]) return;
+  for_models(which, [&](int32_t k, Model& model) {
     const AverageInUse average(*model.trainer);
     losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
   });
 }
 
 void Ensemble::keep(const int32_t* which) {
-  for_models([&](int32_t k, Model& model) {
-    if (!which[k]) return;
+  for_models(which, [&](int32_t, Model& model) {
     const AverageInUse average(*model.trainer);
     model.kept.resize(static_cast<size_t>(network_.parameter_count));
     model.trainer->get_parameters(model.kept.data());
@@ -423,8 +424,7 @@ void Ensemble::keep(const int32_t* which) {
 }
 
 void Ensemble::take(const int32_t* which) {
-  for_models([&](int32_t k, Model& model) {
-    if (!which[k]) return;
+  for_models(which, [&](int32_t, Model& model) {
     if (!model.kept.empty()) {
       model.trainer->set_parameters(model.kept.data());
       model.kept = {};

@@ -52,7 +52,9 @@ class Ensemble final : public rs_ensemble {
   using Fitting = EnsembleFit;
 
   template <typename F>
-  void for_models(F f);
+  void for_models(const int32_t* which, F f);
+  template <typename F>
+  void for_models(F f) { for_models(nullptr, f); }
   template <typename F>
   void share_out(int64_t count, F f);
   bool takes_lanes(const Fitting& fitting, int32_t model) const;

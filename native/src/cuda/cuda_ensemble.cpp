@@ -321,6 +321,7 @@ void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const
 
   const auto count = [&](int32_t k) { return row_counts ? row_counts[k] : data.rows; };
   const int64_t most_rows = row_counts ? *std::max_element(row_counts, row_counts + models_) : data.rows;
+  if (most_rows == 0) return std::fill(losses, losses + models_, std::numeric_limits<double>::quiet_NaN());
   const int64_t most_parts = Gradient::loss_blocks(most_rows).count;
   const int32_t at_once = static_cast<int32_t>(std::clamp<int64_t>(kForwardFloats / most_parts, 1, models_));
   gradients_.reserve_forward(most_rows);

@@ -251,6 +251,19 @@ void one_that_diverges_stops_alone(const Dataset& data) {
   }
 }
 
+// Some models have no rows to be evaluated over, or none has any.
+void the_loss_over_no_rows_is_not_a_number(const Dataset& data) {
+  const Ensemble ensemble = make_ensemble(RS_TANH);
+  int64_t first[kModels] = {}, counts[kModels] = {};
+  double whole[kModels], losses[kModels];
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), nullptr, nullptr, nullptr, whole));
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), first, counts, nullptr, losses));
+  for (double loss : losses) CHECK(std::isnan(loss), "%g", loss);
+  counts[2] = kRows;
+  CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), first, counts, nullptr, losses));
+  for (int32_t k = 0; k < kModels; ++k) CHECK(k == 2 ? losses[k] == whole[k] : std::isnan(losses[k]), "model %d: %g", k, losses[k]);
+}
+
 void require_refusal(rs_status status, const char* text) {
   CHECK(status == RS_INVALID_ARGUMENT && std::strstr(rs_last_error(), text) && std::strstr(rs_last_error(), "use device cpu"),
         "status %d: %s", status, rs_last_error());
@@ -305,6 +318,7 @@ int main() {
     for (const Case& c : kCases) models_have_the_bits_of_one_alone(c, data);
     steps_and_answers_are_those_of_one_alone(data);
     one_that_diverges_stops_alone(data);
+    the_loss_over_no_rows_is_not_a_number(data);
     what_a_gpu_cannot_do_is_refused(data);
   }
   CHECK(simt::machine().allocations == 0, "%lld allocations are left", static_cast<long long>(simt::machine().allocations));

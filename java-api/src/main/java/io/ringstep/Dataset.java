@@ -12,7 +12,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
@@ -215,12 +214,7 @@ public final class Dataset implements AutoCloseable {
    * @param validation share of the rows to validate with, above 0 and below 1; both parts get at least one row
    */
   public Split split(double validation, long seed) {
-    if (!(validation > 0 && validation < 1)) {
-      throw new IllegalArgumentException("the share must be above 0 and below 1, but is " + validation);
-    }
-    requireRows(2);
-    long count = Math.max(1, Math.min(rows - 1, Math.round(validation * rows)));
-    return divide(order(seed), 0, (int) count);
+    return divided(Division.share(rows, validation, seed));
   }
 
   /**
@@ -231,37 +225,13 @@ public final class Dataset implements AutoCloseable {
    * @param count from 2 to the number of rows
    */
   public Split fold(int fold, int count, long seed) {
-    if (count < 2 || fold < 0 || fold >= count) {
-      throw new IllegalArgumentException("there is no fold " + fold + " of " + count + "; there must be at least 2");
-    }
-    requireRows(count);
-    return divide(order(seed), (int) (rows * fold / count), (int) (rows * (fold + 1) / count));
+    return divided(Division.fold(rows, fold, count, seed));
   }
 
-  private void requireRows(int least) {
-    if (rows < least) {
-      throw new IllegalArgumentException("there are " + rows + " rows, too few to divide into " + least + " parts");
-    }
-  }
-
-  /** A random order of the rows that no epoch has. */
-  private long[] order(long seed) {
-    long[] order = new long[Math.toIntExact(rows)];
-    Native.check(Engine.rs_shuffle_order(seed, Long.MAX_VALUE, rows, order));
-    return order;
-  }
-
-  private Split divide(long[] order, int from, int to) {
-    long[] validation = Arrays.copyOfRange(order, from, to);
-    long[] training = new long[order.length - validation.length];
-    System.arraycopy(order, 0, training, 0, from);
-    System.arraycopy(order, to, training, from, order.length - to);
-    // In their own order: what is left of the file should look like it.
-    Arrays.sort(training);
-    Arrays.sort(validation);
-    Dataset first = pick(training);
+  private Split divided(Division division) {
+    Dataset first = pick(division.training());
     try {
-      return new Split(first, pick(validation));
+      return new Split(first, pick(division.validation()));
     } catch (RuntimeException | Error e) {
       first.close();
       throw e;

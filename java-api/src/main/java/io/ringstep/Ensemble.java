@@ -294,9 +294,7 @@ public final class Ensemble implements AutoCloseable {
 
   private EnsembleResult fitSplits(List<Split> splits, Fit fit, long[] seeds) {
     requireCount("splits", splits.size());
-    if (fit.validation() != null) {
-      throw new IllegalArgumentException("a fit of splits validates with theirs; leave Fit.validation out");
-    }
+    requireNoRows(fit);
     splits.forEach(split -> requireAlike(split.training(), split.validation()));
     try (RowsByModel rows = RowsByModel.each(splits.stream().map(Split::training).toList());
         RowsByModel validation = RowsByModel.each(splits.stream().map(Split::validation).toList())) {
@@ -306,7 +304,7 @@ public final class Ensemble implements AutoCloseable {
 
   /** Trains model k on the rows of group k alone; every model shuffles with {@code fit}'s seed. */
   public EnsembleResult fit(GroupedDataset data, Fit fit) {
-    return fit(byModel(data), groupValidation(fit), fit, null, k -> sources[k].withSource(data, k));
+    return fitGroups(data, null, fit, null);
   }
 
   /**
@@ -316,8 +314,40 @@ public final class Ensemble implements AutoCloseable {
    */
   public EnsembleResult fit(GroupedDataset data, Fit fit, long... shuffleSeeds) {
     requireCount("shuffle seeds", shuffleSeeds.length);
-    return fit(
-        byModel(data), groupValidation(fit), fit.shuffled(0), shuffleSeeds.clone(), k -> sources[k].withSource(data, k));
+    return fitGroups(data, null, fit.shuffled(0), shuffleSeeds.clone());
+  }
+
+  /**
+   * Trains model k on the rows of training of group k alone, and validates it with that group's others. A model whose group
+   * has none of these is trained without validation, which means to the end; every model shuffles with {@code fit}'s seed.
+   *
+   * @param fit with no validation rows of its own
+   */
+  public EnsembleResult fit(GroupedSplit split, Fit fit) {
+    return fitGroups(split.training(), split.validation(), fit, null);
+  }
+
+  /**
+   * The same, each model in an order of its own.
+   *
+   * @param shuffleSeeds [models]; model k's order is that of {@code fit.shuffled(shuffleSeeds[k])}
+   */
+  public EnsembleResult fit(GroupedSplit split, Fit fit, long... shuffleSeeds) {
+    requireCount("shuffle seeds", shuffleSeeds.length);
+    return fitGroups(split.training(), split.validation(), fit.shuffled(0), shuffleSeeds.clone());
+  }
+
+  /** @param validation of the same groups, or null */
+  private EnsembleResult fitGroups(GroupedDataset training, GroupedDataset validation, Fit fit, long[] seeds) {
+    requireNoRows(fit);
+    RowsByModel others = validation == null ? null : byModel(validation);
+    return fit(byModel(training), others, fit, seeds, k -> sources[k].withSource(training, k));
+  }
+
+  private static void requireNoRows(Fit fit) {
+    if (fit.validation() != null) {
+      throw new IllegalArgumentException("splits and groups are validated with their own rows; leave Fit.validation out");
+    }
   }
 
   /** Trains model k on its own rows, without naming their source. */
@@ -340,13 +370,6 @@ public final class Ensemble implements AutoCloseable {
       throw new IllegalArgumentException(
           "the validation rows are not standardized as those of training; use Split.standardized");
     }
-  }
-
-  private static RowsByModel groupValidation(Fit fit) {
-    if (fit.validation() != null) {
-      throw new IllegalArgumentException("groups have no validation rows; give each model's rows as a Split");
-    }
-    return null;
   }
 
   private EnsembleResult fit(RowsByModel rows, RowsByModel validation, Fit fit, long[] seeds, IntFunction<Model> source) {
@@ -418,7 +441,7 @@ public final class Ensemble implements AutoCloseable {
     }
   }
 
-  /** The mean loss of model k over the rows of group k, in the targets' own units. */
+  /** The mean loss of model k over the rows of group k, in the targets' own units; NaN where it has none. */
   public double[] evaluate(GroupedDataset data) {
     return evaluate(byModel(data));
   }
@@ -686,6 +709,7 @@ public final class Ensemble implements AutoCloseable {
     private Device device = Device.auto();
     private long rows;
     private Fit fit;
+    private boolean validates;
     private Exchange exchange = Exchange.never();
     private Communicator communicator;
     private Loss loss = Loss.MSE;
@@ -797,6 +821,14 @@ public final class Ensemble implements AutoCloseable {
       }
       this.rows = rows;
       this.fit = Objects.requireNonNull(fit, "fit");
+      this.validates = fit.validation() != null;
+      return this;
+    }
+
+    /** The same of {@code fit} of every model on its group of {@code split}. */
+    public Builder expecting(GroupedSplit split, Fit fit) {
+      expecting(1 + (split.training().rows() - 1) / models, fit);
+      this.validates = true;
       return this;
     }
 
@@ -831,7 +863,7 @@ public final class Ensemble implements AutoCloseable {
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
           : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
           : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
-          : ownToEachModel(fit, fit.validation() != null) != null ? ownToEachModel(fit, fit.validation() != null)
+          : ownToEachModel(fit, validates) != null ? ownToEachModel(fit, validates)
           : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));
     }
 

@@ -16,7 +16,7 @@ final class EnsembleMonitor {
   private final EpochWatch[] watches;
 
   /**
-   * @param validation rows to validate with, or null
+   * @param validation rows to validate with, or null; a model that has none of them is as one alone without validation
    * @param learningRates each model's own
    */
   EnsembleMonitor(rs_ensemble ensemble, Fit fit, RowsByModel validation, double[] learningRates) {
@@ -26,7 +26,11 @@ final class EnsembleMonitor {
     this.learningRates = learningRates;
     this.validationScales = validation == null ? null : validation.targetScales(learningRates.length);
     this.watches = new EpochWatch[learningRates.length];
-    Arrays.setAll(watches, k -> new EpochWatch(fit, validation != null));
+    Arrays.setAll(watches, k -> new EpochWatch(fit, validates(k)));
+  }
+
+  private boolean validates(int k) {
+    return validation != null && validation.rows(k) > 0;
   }
 
   /** Whether models must pause after every epoch. */
@@ -39,16 +43,16 @@ final class EnsembleMonitor {
    *
    * @param fits of all models; those that stop early have no more epochs to do
    * @param ended [models], not 0 for those that have
-   * @param losses [models], of the epochs that ended
+   * @param losses [models], of the epochs that ended; here they become those of the validation rows
    */
   void epochsEnded(FitTable fits, int[] ended, double[] losses) {
-    double[] watched = validation == null ? losses : validate(ended);
+    validate(ended, losses);
     int[] best = new int[ended.length];
     for (int k = 0; k < ended.length; k++) {
       if (ended[k] == 0) {
         continue;
       }
-      best[k] = watches[k].epochEnded(watched[k], learningRates[k]) ? 1 : 0;
+      best[k] = watches[k].epochEnded(losses[k], learningRates[k]) ? 1 : 0;
       if (fit.schedule().kind() == Schedule.Kind.PLATEAU) {
         fits.setLearningRateScale(k, watches[k].scale());
       }
@@ -59,8 +63,13 @@ final class EnsembleMonitor {
     Native.check(Engine.rs_ensemble_keep(ensemble, best));
   }
 
-  private double[] validate(int[] which) {
-    double[] losses = new double[which.length];
+  /** Puts the losses of validation rows in the place of the epochs' own, for models that have such rows. */
+  private void validate(int[] ended, double[] losses) {
+    if (validation == null) {
+      return;
+    }
+    int[] which = new int[ended.length];
+    Arrays.setAll(which, k -> ended[k] != 0 && validates(k) ? 1 : 0);
     rs_dataset rows = validation.data().acquire();
     try {
       Native.check(
@@ -69,7 +78,6 @@ final class EnsembleMonitor {
     } finally {
       validation.data().release();
     }
-    return losses;
   }
 
   /**

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
 /**
  * Rows in groups, such as those of one shop, sensor or instrument, for an {@link Ensemble} with one model a group.
@@ -92,10 +94,7 @@ public final class GroupedDataset implements AutoCloseable {
     for (int number : groupNumbers) {
       counts[number]++;
     }
-    long[] firstRows = new long[counts.length];
-    for (int g = 1; g < counts.length; g++) {
-      firstRows[g] = firstRows[g - 1] + counts[g - 1];
-    }
+    long[] firstRows = firstRows(counts);
     long[] order = new long[groupNumbers.length];
     long[] next = firstRows.clone();
     for (int row = 0; row < groupNumbers.length; row++) {
@@ -105,29 +104,124 @@ public final class GroupedDataset implements AutoCloseable {
         rows.inOrder(order), column, new ArrayList<>(numbers.keySet()), firstRows, counts, List.of());
   }
 
+  /** Where each group begins if they lie one after the other. */
+  private static long[] firstRows(long[] counts) {
+    long[] firstRows = new long[counts.length];
+    for (int g = 1; g < counts.length; g++) {
+      firstRows[g] = firstRows[g - 1] + counts[g - 1];
+    }
+    return firstRows;
+  }
+
+  /**
+   * Divides the rows of every group by chance, the same on every machine: those of group g as {@link Dataset#split} does
+   * with the seed {@code seed + g}. A group of one row keeps it for training, and is not validated. This dataset stays open.
+   *
+   * @param validation share of a group's rows to validate with, above 0 and below 1; both parts get at least one row
+   * @throws IllegalArgumentException if no group has two rows
+   */
+  public GroupedSplit split(double validation, long seed) {
+    Division.requireShare(validation);
+    if (Arrays.stream(counts).noneMatch(count -> count > 1)) {
+      throw new IllegalArgumentException("no group by " + column + " has two rows, so that none can be validated");
+    }
+    List<long[]> training = new ArrayList<>();
+    List<long[]> others = new ArrayList<>();
+    for (int g = 0; g < groups(); g++) {
+      Division division =
+          counts[g] > 1 ? Division.share(counts[g], validation, seed + g) : Division.without(counts[g]);
+      training.add(division.training());
+      others.add(division.validation());
+    }
+    GroupedDataset first = pick(training);
+    try {
+      return new GroupedSplit(first, pick(others));
+    } catch (RuntimeException | Error e) {
+      first.close();
+      throw e;
+    }
+  }
+
+  /** @param rows of each group, which of its rows */
+  private GroupedDataset pick(List<long[]> rows) {
+    long[] own = rows.stream().mapToLong(chosen -> chosen.length).toArray();
+    LongStream order =
+        IntStream.range(0, own.length).boxed()
+            .flatMapToLong(g -> Arrays.stream(rows.get(g)).map(row -> firstRows[g] + row));
+    return copy(groups, own, order, standardizers);
+  }
+
+  /** @param order which rows, those of the first group first */
+  private GroupedDataset copy(List<String> names, long[] own, LongStream order, List<Standardizer> standards) {
+    long[] rows = order.toArray();
+    // A dataset has a row, be it no group's.
+    Dataset copy = data.inOrder(rows.length == 0 ? new long[1] : rows);
+    return new GroupedDataset(copy, column, names, firstRows(own), own, standards);
+  }
+
+  /**
+   * A copy with the groups {@code names}, in this order, of which some may have no rows: for the validation of a
+   * {@link GroupedSplit} with those names. To be closed.
+   *
+   * @throws IllegalArgumentException if it has a group that is not among them
+   */
+  public GroupedDataset inGroups(List<String> names) {
+    requireNotStandardized();
+    Map<String, Integer> numbers = new LinkedHashMap<>();
+    for (int g = 0; g < groups(); g++) {
+      numbers.put(groups.get(g), g);
+    }
+    long[] own = new long[names.size()];
+    LongStream.Builder order = LongStream.builder();
+    for (int to = 0; to < own.length; to++) {
+      Integer g = numbers.remove(names.get(to));
+      if (g != null) {
+        own[to] = counts[g];
+        rowsOf(g, g + 1).forEach(order);
+      }
+    }
+    if (!numbers.isEmpty()) {
+      throw new IllegalArgumentException("group '" + numbers.keySet().iterator().next() + "' is none of the " + names.size());
+    }
+    return copy(names, own, order.build(), List.of());
+  }
+
   /**
    * A copy in which every group has every column at mean 0 and standard deviation 1, and remembers how. This one stays
    * open: both are to be closed.
    */
   public GroupedDataset standardized() {
-    if (isStandardized()) {
-      throw new IllegalStateException("this GroupedDataset is standardized already");
-    }
-    List<Standardizer> own = new ArrayList<>();
+    requireNotStandardized();
+    return standardized(data.read((x, y) -> IntStream.range(0, groups()).mapToObj(g -> moments(x, y, g)).toList()));
+  }
+
+  private Standardizer moments(FloatBuffer x, FloatBuffer y, int g) {
+    return Standardizer.of(part(x, g, data.inputs()), data.inputs(), part(y, g, data.outputs()), data.outputs());
+  }
+
+  /** A copy in which every group is standardized as in {@code other}, which has the same groups. */
+  GroupedDataset standardizedAs(GroupedDataset other) {
+    requireNotStandardized();
+    return standardized(other.standardizers);
+  }
+
+  private GroupedDataset standardized(List<Standardizer> own) {
     Dataset copy =
         data.changed(
             (x, y) -> {
               for (int g = 0; g < groups(); g++) {
-                FloatBuffer groupX = part(x, g, data.inputs());
-                FloatBuffer groupY = part(y, g, data.outputs());
-                Standardizer standardizer = Standardizer.of(groupX, data.inputs(), groupY, data.outputs());
-                standardizer.standardizeInputs(groupX);
-                standardizer.standardizeTargets(groupY);
-                own.add(standardizer);
+                own.get(g).standardizeInputs(part(x, g, data.inputs()));
+                own.get(g).standardizeTargets(part(y, g, data.outputs()));
               }
             },
             null);
     return new GroupedDataset(copy, column, groups, firstRows, counts, own);
+  }
+
+  private void requireNotStandardized() {
+    if (isStandardized()) {
+      throw new IllegalStateException("this GroupedDataset is standardized already");
+    }
   }
 
   private FloatBuffer part(FloatBuffer values, int group, int width) {
@@ -149,14 +243,14 @@ public final class GroupedDataset implements AutoCloseable {
     return column;
   }
 
-  /** Number of rows of group {@code g}. */
+  /** Number of rows of group {@code g}; 0 where it is not validated, in a {@link GroupedSplit}. */
   public long rows(int g) {
     return counts[g];
   }
 
   /** Number of rows of all groups. */
   public long rows() {
-    return data.rows();
+    return Arrays.stream(counts).sum();
   }
 
   /** Width of a row of x. */
@@ -179,11 +273,12 @@ public final class GroupedDataset implements AutoCloseable {
     return data.targetNames();
   }
 
-  /** A copy of the rows of group {@code g}, standardized as they are here; to be closed. */
+  /** A copy of the rows of group {@code g}, at least one, standardized as they are here; to be closed. */
   public Dataset group(int g) {
-    long[] own = new long[(int) counts[g]];
-    Arrays.setAll(own, i -> firstRows[g] + i);
-    try (Dataset rows = data.inOrder(own)) {
+    if (counts[g] == 0) {
+      throw new IllegalArgumentException("group '" + groups.get(g) + "' has no rows here");
+    }
+    try (Dataset rows = data.inOrder(rowsOf(g, g + 1).toArray())) {
       return rows.changed((x, y) -> {}, standardizer(g).orElse(null));
     }
   }
@@ -199,13 +294,14 @@ public final class GroupedDataset implements AutoCloseable {
     if (from == to) {
       throw new IllegalArgumentException("a part has at least one group");
     }
-    long first = firstRows[from];
-    long[] own = new long[(int) (firstRows[to - 1] + counts[to - 1] - first)];
-    Arrays.setAll(own, i -> first + i);
-    long[] places = Arrays.stream(firstRows, from, to).map(row -> row - first).toArray();
-    return new GroupedDataset(
-        data.inOrder(own), column, groups.subList(from, to), places, Arrays.copyOfRange(counts, from, to),
+    return copy(
+        groups.subList(from, to), Arrays.copyOfRange(counts, from, to), rowsOf(from, to),
         isStandardized() ? standardizers.subList(from, to) : List.of());
+  }
+
+  /** The rows of some of the groups. */
+  private LongStream rowsOf(int from, int to) {
+    return LongStream.range(firstRows[from], firstRows[to - 1] + counts[to - 1]);
   }
 
   /** How the rows of group {@code g} were standardized; empty where they were not. */

@@ -153,23 +153,6 @@ class EnsembleValidationTest {
   }
 
   @Test
-  void groupsHaveAveragesAndPlateaus() {
-    List<String> names = IntStream.range(0, 60).mapToObj(row -> "group " + row % 5).toList();
-    Fit fit = Fit.epochs(20).batch(2).shuffled(1).ema(0.8).schedule(Schedule.plateau(0.5, 1, 0));
-    try (GroupedDataset raw = GroupedDataset.of(ROWS.x(), ROWS.y(), 6, 1, names);
-        GroupedDataset data = raw.standardized();
-        Ensemble ensemble = Ensemble.builder(NETWORK, 5).optimizer(new Adam(0.01)).build()) {
-      ensemble.fit(data, fit);
-      for (int g = 0; g < 5; g++) {
-        try (Dataset own = data.group(g); Trainer alone = Trainer.builder(NETWORK).seed(g).optimizer(new Adam(0.01)).build()) {
-          alone.fit(own, fit);
-          Bits.assertSame(alone.parameters(), ensemble.parameters(g), "group " + g);
-        }
-      }
-    }
-  }
-
-  @Test
   void dropoutHasASeedForEachModel() {
     long[] seeds = {4, 9, 4};
     try (Dataset data = ROWS.dataset();

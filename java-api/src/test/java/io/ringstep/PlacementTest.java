@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -144,5 +145,10 @@ class PlacementTest {
     assertTrue(adam.choice().reason().contains("this optimizer"), adam.choice().reason());
     Ensemble.Builder deep = Ensemble.builder(Network.of(4, 5, 6, 1), 4096).expecting(1000, fit);
     assertTrue(deep.choice().reason().contains("this network"), deep.choice().reason());
+    try (GroupedDataset rows = GroupedDataset.of(new float[20], new float[2], 10, 1, List.of("a", "a"));
+        GroupedSplit split = rows.split(0.5, 1)) {
+      Ensemble.Builder validated = Ensemble.builder(SEED, 1).expecting(split, fit);
+      assertTrue(validated.choice().reason().contains("validation"), validated.choice().reason());
+    }
   }
 }

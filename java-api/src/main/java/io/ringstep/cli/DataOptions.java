@@ -32,7 +32,8 @@ final class DataOptions {
       paramLabel = "COLUMN",
       description =
           "Train a model for each group of rows that have the same text in this column of a CSV file, all at once;"
-              + " --standardize then goes by group. All are saved in one file, of which predict picks each row's model.")
+              + " --standardize and --validation-split then go by group, and a group without rows to validate with trains to"
+              + " the end. All are saved in one file, of which predict picks each row's model.")
   String groupBy;
 
   @Option(

@@ -1,29 +1,22 @@
 package io.ringstep.cli;
 
-import com.google.gson.JsonArray;
-import com.google.gson.JsonObject;
 import io.ringstep.Communicator;
 import io.ringstep.EnsembleResult;
 import io.ringstep.Fit;
 import io.ringstep.GroupedDataset;
 import io.ringstep.GroupedModels;
+import io.ringstep.Loss;
 import io.ringstep.Model;
 import io.ringstep.Network;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
 /** One run of {@code ringstep train --group-by}: a model for each group, trained side by side. */
 final class GroupedRun {
-  /** Longer tables show only groups with something to say. */
-  private static final int LONGEST_TABLE = 100;
-
   private final TrainCommand options;
   private final Console console;
   private RankSession session;
@@ -45,60 +38,66 @@ final class GroupedRun {
 
   private int readAndTrain() throws IOException {
     options.output.save.forEach(OutputFiles::requireWritable);
-    try (GroupedDataset raw = read();
-        GroupedDataset data = options.standardize() ? raw.standardized() : raw) {
+    try (GroupedData data = GroupedData.read(options)) {
+      GroupedDataset rows = data.training();
       Checks.require(
-          data.groups() >= session.worldSize(),
-          options.data.file + " has " + Text.count(data.groups(), "group") + " by " + data.column() + ", fewer than the "
+          rows.groups() >= session.worldSize(),
+          options.data.file + " has " + Text.count(rows.groups(), "group") + " by " + rows.column() + ", fewer than the "
               + session.worldSize() + " ranks to share them; start fewer ranks");
       return train(data);
     }
   }
 
-  private GroupedDataset read() {
-    DataOptions data = options.data;
-    int outputs = options.network.network == null ? 1 : options.network.network.outputs();
-    return data.targets.isEmpty()
-        ? GroupedDataset.read(data.file, data.groupBy, outputs)
-        : GroupedDataset.read(data.file, data.groupBy, data.targets);
-  }
-
-  private int train(GroupedDataset data) throws IOException {
-    Network network = network(data);
+  private int train(GroupedData data) throws IOException {
+    GroupedDataset rows = data.training();
+    Network network = network(rows);
     int rank = session.communicator().map(Communicator::rank).orElse(0);
-    GroupShares shares = new GroupShares(data, session.worldSize());
+    GroupShares shares = new GroupShares(rows, session.worldSize());
     int first = shares.begin(rank);
-    say("training " + Text.count(data.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
-        + data.column() + " in " + options.data.file + ": " + Text.count(data.rows(), "row") + session.description());
-    try (GroupedDataset own = session.worldSize() == 1 ? data : data.part(first, shares.end(rank));
+    say("training " + Text.count(rows.groups(), "model") + " of " + Text.sizes(network) + ", one for each "
+        + rows.column() + " in " + options.data.file + ": " + Text.count(rowsOfFile(data), "row")
+        + options.validation.describe() + session.description());
+    try (GroupedData own = session.worldSize() == 1 ? data : data.part(first, shares.end(rank));
         io.ringstep.Ensemble ensemble = Ensemble.build(builder(network, own, first));
         Interrupts interrupts = new Interrupts(console.err(), session.worldSize() > 1)) {
       EnsembleResult ownResult = fit(ensemble, own, first, interrupts);
       interrupts.trainingEnded();
-      double[] ownLosses = ensemble.evaluate(own);
       Optional<Communicator> ranks = session.communicator();
       EnsembleResult result = ranks.map(ownResult::gather).orElse(ownResult);
-      double[] losses = ranks.map(all -> Gathering.doubles(all, ownLosses)).orElse(ownLosses);
-      List<Model> models = ranks.map(all -> ensemble.gatherModels(all, data)).orElseGet(ensemble::models);
-      List<Path> saved = save(data, models);
+      double[] losses = losses(ensemble, own.training());
+      double[] validationLosses = own.validation() == null ? null : losses(ensemble, own.validation());
+      List<Model> models = ranks.map(all -> ensemble.gatherModels(all, rows)).orElseGet(ensemble::models);
+      List<Path> saved = save(rows, models);
       if (result.cancelled()) {
         interrupted(result, saved);
         return ExitCode.INTERRUPTED;
       }
-      report(data, result, losses);
+      report(new GroupedReport(data, result, losses, validationLosses));
       return ExitCode.DONE;
     }
   }
 
+  /** To train on, and where they are taken from these, to validate with. */
+  private long rowsOfFile(GroupedData data) {
+    return data.training().rows() + (options.validation.split == null ? 0 : data.validation().rows());
+  }
+
+  /** Of the models of all ranks, each over its group's rows. */
+  private double[] losses(io.ringstep.Ensemble ensemble, GroupedDataset rows) {
+    double[] own = ensemble.evaluate(rows);
+    return session.communicator().map(all -> Gathering.doubles(all, own)).orElse(own);
+  }
+
   /** Of the groups of {@code data}, which are those from number {@code first} on. */
-  private io.ringstep.Ensemble.Builder builder(Network network, GroupedDataset data, int first) {
+  private io.ringstep.Ensemble.Builder builder(Network network, GroupedData data, int first) {
+    int groups = data.training().groups();
     io.ringstep.Ensemble.Builder builder =
-        io.ringstep.Ensemble.builder(network, data.groups())
+        io.ringstep.Ensemble.builder(network, groups)
             .seed(options.loop.seed + first).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).expecting((data.rows() + data.groups() - 1) / data.groups(), options.fit(0))
-            .l1(options.loss.l1);
+            .device(options.loop.device).loss(options.loss.loss(Loss.MSE)).l1(options.loss.l1);
+    data.expecting(builder, options.fit(0));
     if (options.loss.dropout > 0) {
-      builder.dropout(options.loss.dropout, seeds(data, first));
+      builder.dropout(options.loss.dropout, seeds(groups, first));
     }
     if (options.loss.clipNorm != null) {
       builder.clipNorm(options.loss.clipNorm);
@@ -109,15 +108,15 @@ final class GroupedRun {
     return builder;
   }
 
-  private long[] seeds(GroupedDataset data, int first) {
-    return IntStream.range(0, data.groups()).mapToLong(g -> options.loop.seed + first + g).toArray();
+  private long[] seeds(int groups, int first) {
+    return LongStream.range(0, groups).map(g -> options.loop.seed + first + g).toArray();
   }
 
-  private EnsembleResult fit(io.ringstep.Ensemble ensemble, GroupedDataset data, int first, Interrupts interrupts) {
+  private EnsembleResult fit(io.ringstep.Ensemble ensemble, GroupedData data, int first, Interrupts interrupts) {
     Optional<Meeting> meeting = session.communicator().map(Meeting::new);
     try (ProgressDisplay display = ProgressDisplay.of(console, options.output)) {
       Fit fit =
-          options.fit(0).onProgress(
+          options.validation.applyTo(options.fit(0)).onProgress(
               progress -> {
                 display.update(progress.steps(), progress.totalSteps(), progress.loss());
                 boolean stop = interrupts.requested();
@@ -125,7 +124,7 @@ final class GroupedRun {
                   ensemble.cancel();
                 }
               });
-      EnsembleResult result = options.loop.shuffle ? ensemble.fit(data, fit, seeds(data, first)) : ensemble.fit(data, fit);
+      EnsembleResult result = data.fit(ensemble, fit, options.loop.shuffle ? seeds(ensemble.size(), first) : null);
       meeting.ifPresent(all -> all.awaitEnd(interrupts::requested));
       return result;
     }
@@ -160,66 +159,17 @@ final class GroupedRun {
     return options.output.save;
   }
 
-  private static String status(GroupedDataset data, EnsembleResult result, int g) {
-    return result.model(g).divergedAt().isPresent()
-        ? "diverged at step " + result.model(g).divergedAt().getAsLong()
-        : data.weakness(g).orElse("ok");
-  }
-
-  private void report(GroupedDataset data, EnsembleResult result, double[] losses) throws IOException {
-    List<String> status = new ArrayList<>();
-    for (int g = 0; g < data.groups(); g++) {
-      status.add(status(data, result, g));
+  private void report(GroupedReport report) throws IOException {
+    for (String line : report.table()) {
+      say(line);
     }
-    int[] shown =
-        IntStream.range(0, data.groups())
-            .filter(g -> data.groups() <= LONGEST_TABLE || !status.get(g).equals("ok"))
-            .limit(LONGEST_TABLE)
-            .toArray();
-    int width = Math.max(5, Arrays.stream(shown).map(g -> data.names().get(g).length()).max().orElse(0));
-    if (shown.length > 0) {
-      say(String.format(Locale.ROOT, "%-" + width + "s %10s %14s  %s", "group", "rows", "loss", "status"));
-    }
-    for (int g : shown) {
-      say(
-          String.format(
-              Locale.ROOT, "%-" + width + "s %10d %14s  %s", data.names().get(g), data.rows(g),
-              Text.loss(losses[g]), status.get(g)));
-    }
-    double seconds = result.duration().toNanos() / 1e9;
-    long sound = status.stream().filter("ok"::equals).count();
-    say(
-        String.format(
-            Locale.ROOT, "%s, %d ok, in %.3f s: %,.0f samples/s", Text.count(data.groups(), "group"), sound, seconds,
-            result.samples() / seconds));
+    say(report.summary());
     if (!options.output.save.isEmpty()) {
       say("saved " + TrainingReport.names(options.output.save));
     }
     if (options.output.json) {
-      json(data, result, losses, status, seconds);
+      console.println(report.json().toString());
     }
-  }
-
-  private void json(
-      GroupedDataset data, EnsembleResult result, double[] losses, List<String> status, double seconds)
-      throws IOException {
-    JsonObject line = new JsonObject();
-    line.addProperty("steps", result.steps());
-    line.addProperty("samples_per_second", result.samples() / seconds);
-    line.addProperty("seconds", seconds);
-    JsonArray groups = new JsonArray();
-    for (int g = 0; g < data.groups(); g++) {
-      JsonObject group = new JsonObject();
-      group.addProperty("group", data.names().get(g));
-      group.addProperty("rows", data.rows(g));
-      if (Double.isFinite(losses[g])) {
-        group.addProperty("loss", losses[g]);
-      }
-      group.addProperty("status", status.get(g));
-      groups.add(group);
-    }
-    line.add("groups", groups);
-    console.println(line.toString());
   }
 
   /** Standard output is the JSON line's alone. */

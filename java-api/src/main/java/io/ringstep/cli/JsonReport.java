@@ -2,6 +2,7 @@ package io.ringstep.cli;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import io.ringstep.FitResult;
 import java.util.Arrays;
 
 /** The line that {@code train --json} prints. */
@@ -26,7 +27,7 @@ final class JsonReport {
       line.add("validation_losses", array(result.validationLosses()));
     }
     if (result.models().size() == 1) {
-      addEnd(line, first);
+      addEnd(line, first.fit());
     }
     if (result.models().size() > 1) {
       line.add("models", models(result));
@@ -44,20 +45,19 @@ final class JsonReport {
         model.addProperty("validation_loss", trained.validationLoss());
         model.add("validation_losses", array(trained.fit().validationLosses()));
       }
-      addEnd(model, trained);
+      addEnd(model, trained.fit());
       models.add(model);
     }
     return models;
   }
 
-  private static void addEnd(JsonObject object, Trained trained) {
-    trained
-        .fit()
-        .bestEpoch()
+  /** Where a model that may stop early ended. */
+  static void addEnd(JsonObject object, FitResult fit) {
+    fit.bestEpoch()
         .ifPresent(
             epoch -> {
               object.addProperty("best_epoch", epoch);
-              object.addProperty("stopped_early", trained.fit().stoppedEarly());
+              object.addProperty("stopped_early", fit.stoppedEarly());
             });
   }
 

@@ -32,7 +32,7 @@ final class LoopOptions {
       converter = Converters.Seed.class,
       description =
           "64-bit seed of the random weights and of the shuffling; model k of --models (from 0) uses"
-              + " N + k for both. The same seed gives the same weights on every machine. Default: 0.")
+              + " N + k for both, and so does that of group k of --group-by. The same seed gives the same weights on every machine. Default: 0.")
   Long seed = 0L;
 
   @Option(

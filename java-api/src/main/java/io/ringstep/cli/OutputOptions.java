@@ -41,7 +41,8 @@ final class OutputOptions {
               + " it was trained), samples_per_second, device, seconds; with --models or --folds also models; with several"
               + " ranks also ranks; with"
               + " validation also validation_loss, validation_losses (of every epoch) and with --patience best_epoch and"
-              + " stopped_early.")
+              + " stopped_early. With --group-by steps, samples_per_second, seconds and groups, which have these but for the"
+              + " losses of every epoch.")
   boolean json;
 
   @Option(names = "--quiet", description = "Print nothing but --json's line and failures.")

@@ -111,8 +111,8 @@ final class TrainCommand implements Action {
       Checks.require(loop.models == 1, "--group-by trains one model a group; leave --models out");
       Checks.require(network.init.isEmpty(), "--group-by starts from random weights; leave --init out");
       Checks.require(
-          !validation.isAskedFor() && loss.weights == null && (loss.kind == null || loss.kind == Loss.Kind.MSE),
-          "--group-by goes with none of --validation, --validation-split, --folds, --weights and --loss");
+          validation.folds == null && loss.weights == null && !loss.loss(Loss.MSE).isClassifier(),
+          "--group-by goes with none of --folds, --weights, --loss bce and --loss cross-entropy");
       Checks.require(
           checkpoints.directory == null && output.plot == null && output.report == null,
           "--group-by goes with none of --checkpoint, --plot and --report");

@@ -100,13 +100,8 @@ class EnsembleCommandTest {
     assertEquals("south", report.getAsJsonArray("groups").get(0).getAsJsonObject().get("group").getAsString());
 
     // The rows of one group alone, by the seed that the group had.
-    Path north = folder.resolve("north.csv");
-    List<String> lines = Files.readAllLines(grouped);
-    List<String> own = new ArrayList<>(List.of(lines.get(0).substring("shop,".length())));
-    lines.stream().filter(line -> line.startsWith("north,")).map(line -> line.substring("north,".length())).forEach(own::add);
-    Files.write(north, own);
     Path alone = folder.resolve("north.safetensors");
-    train("--data", north, "--standardize", "--epochs", 5, "--seed", 4, "--quiet", "--save", alone);
+    train("--data", rowsOf("north", grouped), "--standardize", "--epochs", 5, "--seed", 4, "--quiet", "--save", alone);
     GroupedModels models = GroupedModels.load(file);
     float[] x = {1, 2, 3};
     assertArrayEquals(Model.load(alone).predict(x), models.predict(x, List.of("north")));
@@ -123,6 +118,125 @@ class EnsembleCommandTest {
     Cli.Result refused = Cli.run("predict", "--model", file, "--data", unknown);
     assertEquals(ExitCode.INVALID, refused.exitCode());
     assertTrue(refused.err().contains("west") && refused.err().lines().count() == 1, refused.err());
+  }
+
+  /** The rows of one group, without the column that names it. */
+  private Path rowsOf(String group, Path file) throws IOException {
+    List<String> lines = Files.readAllLines(file);
+    List<String> own = new ArrayList<>(List.of(lines.get(0).substring("shop,".length())));
+    lines.stream().filter(line -> line.startsWith(group + ",")).map(line -> line.substring(group.length() + 1)).forEach(own::add);
+    return Files.write(folder.resolve(group + "-of-" + file.getFileName()), own);
+  }
+
+  /** Group g alone has the seed 3 + g; of one row it cannot be validated, and trains to the end. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--batch 1                                          | --validation-split 0.3 --patience 2",
+        "--batch 4 --optimizer adam --ema 0.9 --dropout 0.2 | --validation-split 0.25 --patience 3 --min-delta 0.1",
+        "--batch 3 --swa 1 --schedule plateau --every 0     | --validation-split 0.2",
+        "--batch 1 --schedule cosine --warmup 5 --swa 2     | ",
+        "--batch 16 --schedule step --every 2 --ema 0.8     | ",
+        "--batch 2 --loss huber --huber-delta 0.5           | --validation-split 0.4 --patience 1",
+      })
+  void groupsAreAsEachAlone(String settings, String validation) throws IOException {
+    Object[] training = with(settings.split(" "), "--lr", 0.01, "--epochs", 12, "--standardize", "--quiet");
+    Object[] validated = validation == null ? training : with(training, (Object[]) validation.split(" "));
+    Path file = folder.resolve("shops.safetensors");
+    train(with(validated, "--data", grouped, "--group-by", "shop", "--seed", 3, "--save", file));
+    GroupedModels models = GroupedModels.load(file);
+    for (int g = 0; g < 3; g++) {
+      String group = models.groups().get(g);
+      Path alone = folder.resolve("alone.safetensors");
+      train(
+          with(
+              group.equals("tiny") ? training : validated, "--data", rowsOf(group, grouped), "--seed", 3 + g, "--save", alone));
+      assertArrayEquals(Model.load(alone).parameters(), models.models().get(g).parameters(), group);
+      assertEquals(Model.load(alone).standardizer(), models.models().get(g).standardizer(), group);
+      assertEquals(Model.load(alone).loss(), models.models().get(g).loss(), group);
+    }
+  }
+
+  @Test
+  void tellsOfEachGroupsValidation() throws IOException {
+    Object[] training = {
+      "--data", grouped, "--group-by", "shop", "--standardize", "--lr", 0.05, "--batch", 4, "--validation-split", 0.2,
+      "--patience", 3,
+    };
+    JsonObject report = JsonParser.parseString(train(with(training, "--json")).out()).getAsJsonObject();
+    for (int g = 0; g < 2; g++) {
+      JsonObject group = report.getAsJsonArray("groups").get(g).getAsJsonObject();
+      Cli.Result alone =
+          train(
+              "--data", rowsOf(group.get("group").getAsString(), grouped), "--seed", g, "--standardize", "--lr", 0.05, "--batch",
+              4, "--validation-split", 0.2, "--patience", 3, "--json");
+      JsonObject expected = JsonParser.parseString(alone.out()).getAsJsonObject();
+      for (String same : List.of("loss", "validation_loss", "best_epoch", "stopped_early")) {
+        assertEquals(expected.get(same), group.get(same), same);
+      }
+      assertEquals(g == 0 ? 32 : 16, group.get("rows").getAsInt());
+      assertEquals(g == 0 ? 8 : 4, group.get("validation_rows").getAsInt());
+      assertEquals("ok", group.get("status").getAsString());
+    }
+    JsonObject tiny = report.getAsJsonArray("groups").get(2).getAsJsonObject();
+    assertEquals(List.of("group", "rows", "loss", "validation_rows", "status"), List.copyOf(tiny.keySet()));
+    assertEquals("too few rows, not validated", tiny.get("status").getAsString());
+
+    String[] lines = train(training).out().split("\n");
+    assertTrue(lines[0].endsWith(": 61 rows, validated on 0.2 of the rows, patience 3"), lines[0]);
+    assertEquals("group       rows           loss validation loss best epoch  status", lines[1]);
+    assertTrue(lines[2].matches("south {9}32 +[0-9.e+-]{9,14} +[0-9.e+-]{9,14} +[0-9]+  ok"), lines[2]);
+    assertTrue(lines[4].matches("tiny {11}1 +[0-9.e+-]+ {15}- {10}-  too few rows, not validated"), lines[4]);
+    assertTrue(lines[5].startsWith("3 groups, 2 ok, in "), lines[5]);
+  }
+
+  /** Of which some groups have no rows. */
+  @Test
+  void validatesGroupsWithTheRowsOfAFile() throws IOException {
+    List<String> lines = List.of("shop,a,b,c,price", "tiny,1,2,3,4", "north,2,1,-5,44", "tiny,2,2,3,5");
+    Path others = Files.write(folder.resolve("others.csv"), lines);
+    Path file = folder.resolve("shops.safetensors");
+    Object[] training = {"--standardize", "--lr", 0.05, "--batch", 4, "--patience", 2, "--json"};
+    Cli.Result together =
+        train(with(training, "--data", grouped, "--group-by", "shop", "--validation", others, "--save", file));
+    JsonObject report = JsonParser.parseString(together.out()).getAsJsonObject();
+    assertEquals("not validated", report.getAsJsonArray("groups").get(0).getAsJsonObject().get("status").getAsString());
+    for (int g = 1; g < 3; g++) {
+      JsonObject group = report.getAsJsonArray("groups").get(g).getAsJsonObject();
+      String name = group.get("group").getAsString();
+      Path alone = folder.resolve("alone.safetensors");
+      Object[] own = {"--data", rowsOf(name, grouped), "--validation", rowsOf(name, others), "--seed", g, "--save", alone};
+      Cli.Result result = train(with(training, own));
+      JsonObject expected = JsonParser.parseString(result.out()).getAsJsonObject();
+      assertEquals(expected.get("validation_loss"), group.get("validation_loss"), name);
+      assertEquals(expected.get("best_epoch"), group.get("best_epoch"), name);
+      assertArrayEquals(Model.load(alone).parameters(), GroupedModels.load(file).models().get(g).parameters(), name);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "shop,a,b,price,c west,1,2,3,4 | .*others.csv has other columns than .*shops.csv; name and order them alike",
+        "shop,a,b,c,price west,1,2,3,4 | .*others.csv has the group 'west' by shop, but .*shops.csv has not; leave its rows out",
+        "town,a,b,c,price west,1,2,3,4 | .*others.csv.* no column 'shop'.*",
+      })
+  void refusesOtherFilesToValidateGroupsWith(String rows, String message) throws IOException {
+    Path others = Files.write(folder.resolve("others.csv"), List.of(rows.strip().split(" ")));
+    Cli.Result result = Cli.run("train", "--data", grouped, "--group-by", "shop", "--validation", others);
+    assertEquals(ExitCode.INVALID, result.exitCode(), result.err());
+    assertTrue(result.err().strip().matches(message.strip()), result.err());
+    assertEquals(1, result.err().lines().count(), result.err());
+  }
+
+  @Test
+  void refusesToValidateGroupsOfOneRow() throws IOException {
+    Path singles = Files.write(folder.resolve("singles.csv"), List.of("shop,a,price", "north,1,2", "south,3,4"));
+    Cli.Result result = Cli.run("train", "--data", singles, "--group-by", "shop", "--validation-split", 0.5);
+    assertEquals(ExitCode.INVALID, result.exitCode(), result.err());
+    assertEquals("ringstep train: no group by shop has two rows, so that none can be validated", result.err().strip());
   }
 
   // ---- validation, averages, dropout ----
@@ -238,6 +352,7 @@ class EnsembleCommandTest {
         "--models 5 --exchange average:7 --batch 3 --epochs 4",
         "--models 3 --exchange gradient --batch 200 --epochs 9",
         "--data SHOPS --group-by shop --standardize --batch 1 --epochs 6 --swa 2",
+        "--data SHOPS --group-by shop --standardize --batch 4 --validation-split 0.3 --patience 2 --ema 0.5",
       })
   void ranksExchangeAndShareOutGroups(String options) throws Exception {
     Object[] training =
@@ -295,7 +410,9 @@ class EnsembleCommandTest {
         "--models 3 --exchange sometimes                        | .*no exchange 'sometimes'; use .*",
         "--group-by shop --exchange average:2                   | .*--exchange is between models of the same rows; .*",
         "--group-by shop --models 2                             | .*--group-by trains one model a group; .*",
-        "--group-by shop --validation-split 0.2                 | .*--group-by goes with none of .*",
+        "--group-by shop --folds 2                              | .*--group-by goes with none of --folds, .*",
+        "--group-by shop --loss bce                             | .*--group-by goes with none of .* --loss bce .*",
+        "--group-by shop --patience 2                           | .*--patience needs --validation, .*",
         "--group-by shop --checkpoint DIR                       | .*--group-by goes with none of .*",
         "--group-by town                                        | .*no column 'town'.*",
       })
