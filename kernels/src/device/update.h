@@ -20,7 +20,7 @@ struct Update {
 };
 
 template <rs_optimizer_kind kKind>
-__device__ Update next_update(const StepState& state) {
+__device__ Update next_update(const OptimizerState& state) {
   const rs_optimizer& s = state.settings;
   Update u = {};
   u.lr = static_cast<float>(s.lr);
@@ -39,6 +39,13 @@ __device__ Update next_update(const StepState& state) {
     u.decay = static_cast<float>(1 - s.lr * s.weight_decay);
   }
   return u;
+}
+
+// Past one more step.
+__device__ inline void advance(OptimizerState& state) {
+  state.beta1_power *= state.settings.beta1;
+  state.beta2_power *= state.settings.beta2;
+  state.steps += 1;
 }
 
 // torch.optim.SGD
@@ -74,9 +81,7 @@ __device__ inline void advance(float loss, bool apply, StepState* state) {
     state->failed = 1;
     return;
   }
-  state->beta1_power *= state->settings.beta1;
-  state->beta2_power *= state->settings.beta2;
-  state->steps += 1;
+  advance(*state);
   state->loss_sum += loss;
 }
 
