@@ -25,20 +25,20 @@ constexpr int64_t kForwardFloats = 1 << 22;
 }
 
 const rs_ensemble_options& checked(const Network& network, const rs_ensemble_options& options) {
-  const auto any = [&](const double* own, double all) {
-    return own ? std::any_of(own, own + options.models, [](double value) { return value != 0; }) : all != 0;
-  };
-  const rs_optimizer& optimizer = options.model.optimizer;
-  if (optimizer.kind != RS_SGD) refuse("Adam and AdamW");
-  if (any(options.momentum, optimizer.momentum)) refuse("momentum");
-  if (any(options.weight_decay, optimizer.weight_decay)) refuse("weight decay");
   if (options.model.precision != RS_FLOAT32) refuse("TF32");
   const gpu::FusedNetwork* fused = fused_network_of(network);
-  if (!fused || !fused->latency_steps) refuse("kernels for this network, only for small ones of one hidden layer and one output");
+  if (!fused) refuse("kernels for this network, only for small ones of one hidden layer and one output");
   return options;
 }
 
 int64_t epochs_per_launch(int32_t models) { return std::clamp<int64_t>(kLaunchLosses / models, 1, kLaunchEpochs); }
+
+// The least that all the models' optimizers can do with.
+gpu::LatencyRule rule_for(const rs_ensemble_options& options) {
+  gpu::LatencyRule rule = gpu::LatencyRule::kPlain;
+  for (int32_t k = 0; k < options.models; ++k) rule = std::max(rule, rule_of(optimizer_of(options, k)));
+  return rule;
+}
 
 float weight_of(const float* target_scale) { return target_scale ? target_scale[0] * target_scale[0] : 1.0f; }
 
@@ -62,8 +62,9 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
     : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
       device_(device),
       stream_(device.ordinal()),
-      gradients_(device, network_, true, RS_FLOAT32, stream_),
+      gradients_(device, network_, RS_FLOAT32, stream_),
       state_(static_cast<size_t>(models_)),
+      rule_(rule_for(options)),
       parameters_(device, models_ * gradients_.length(), "the parameters", stream_),
       models_on_device_(device, models_, "the models of an ensemble", stream_),
       losses_(device, models_ * epochs_per_launch(models_), "the losses of epochs", stream_),
@@ -75,9 +76,11 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
       done_(device.ordinal()) {
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
-    model.lr = options.lr ? options.lr[k] : options.model.optimizer.lr;
+    model.optimizer = {optimizer_of(options, k), 1, 1, 0};
     model.last_loss = std::numeric_limits<double>::quiet_NaN();
   }
+  if (rule_ != gpu::LatencyRule::kPlain) m_ = {device_, parameters_.count(), "the optimizers' state", stream_};
+  if (rule_ == gpu::LatencyRule::kAdam) v_ = {device_, parameters_.count(), "the optimizers' state", stream_};
   parameters_.clear();
   stream_.wait("creating an ensemble");
 }
@@ -93,13 +96,20 @@ Ensemble::~Ensemble() {
 
 // ---- parameters ----
 
+// A model with new parameters starts anew.
+void Ensemble::reset(int32_t k) {
+  Model& model = state_[static_cast<size_t>(k)];
+  model.optimizer = {model.optimizer.settings, 1, 1, 0};
+  model.steps = model.failed = 0;
+}
+
 void Ensemble::initialize(const uint64_t* seeds) {
   const DeviceScope scope(device_.ordinal());
   const int64_t length = gradients_.length();
   std::vector<float> all(static_cast<size_t>(models_ * length));
   for (int32_t k = 0; k < models_; ++k) {
     rs::initialize(network_, seeds[k], all.data() + k * length);
-    state_[static_cast<size_t>(k)].steps = state_[static_cast<size_t>(k)].failed = 0;
+    reset(k);
   }
   staging_.copy(parameters_.get(), all.data(), models_ * length, stream_);
   stream_.wait("setting the parameters");
@@ -114,7 +124,7 @@ void Ensemble::set_parameters(int32_t model, const float* parameters) {
   const DeviceScope scope(device_.ordinal());
   staging_.copy(parameters_of(model), parameters, network_.parameter_count, stream_);
   stream_.wait("setting the parameters");
-  state_[static_cast<size_t>(model)].steps = state_[static_cast<size_t>(model)].failed = 0;
+  reset(model);
 }
 
 void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
@@ -123,11 +133,13 @@ void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
 }
 
 void Ensemble::set_learning_rates(const double* lr) {
-  for (int32_t k = 0; k < models_; ++k) state_[static_cast<size_t>(k)].lr = lr[k];
+  for (int32_t k = 0; k < models_; ++k) state_[static_cast<size_t>(k)].optimizer.settings.lr = lr[k];
 }
 
 bool Ensemble::one_optimizer() const {
-  return std::all_of(state_.begin(), state_.end(), [&](const Model& model) { return model.lr == state_[0].lr; });
+  return std::all_of(state_.begin(), state_.end(), [&](const Model& model) {
+    return same(model.optimizer.settings, state_[0].optimizer.settings);
+  });
 }
 
 void Ensemble::losses(double* losses) {
@@ -141,7 +153,10 @@ void Ensemble::failures(int64_t* steps) {
 // ---- steps ----
 
 // Of the models in seen_, which are there again afterwards. Past the deadline they stop where they are.
-void Ensemble::run_kernel(const gpu::LatencySteps& task, const Deadline& deadline) {
+void Ensemble::run_kernel(gpu::LatencySteps task, const Deadline& deadline) {
+  task.rule = rule_;
+  task.m = m_.get();
+  task.v = v_.get();
   stop_[0] = 0;
   models_on_device_.copy_from(seen_.get(), models_);
   gradients_.fused()->latency_steps(task, stream_);
@@ -164,9 +179,10 @@ void Ensemble::step(const float* x, const float* y, int64_t rows) {
   for (int32_t k = 0; k < models_; ++k) {
     const Model& model = state_[static_cast<size_t>(k)];
     gpu::LatencyModel& m = seen_[k] = {};
-    m.lr = static_cast<float>(model.lr);
+    m.lr = static_cast<float>(model.optimizer.settings.lr);
     m.loss_weight = 1;
     m.rows = rows;
+    m.optimizer = model.optimizer;
     m.failed = model.failed != 0;
   }
   run_kernel({staged_x_.get(), staged_y_.get(), false, network_.inputs(), network_.layers[0].out, rows, models_,
@@ -175,6 +191,7 @@ void Ensemble::step(const float* x, const float* y, int64_t rows) {
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
     if (model.failed) continue;
+    model.optimizer = seen_[k].optimizer;
     model.last_loss = seen_[k].last_loss / static_cast<double>(rows);
     if (seen_[k].failed) {
       model.failed = model.steps + 1;
@@ -245,7 +262,7 @@ int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
   const rs_fit& fit = fitting.fits[k];
   const Model& model = state_[static_cast<size_t>(k)];
   gpu::LatencyModel& m = seen_[k] = {};
-  m.lr = static_cast<float>(model.lr);
+  m.lr = static_cast<float>(model.optimizer.settings.lr);
   m.loss_weight = weight_of(fit.target_scale);
   m.seed = fit.seed;
   m.first = fitting.first_row(k);
@@ -254,6 +271,7 @@ int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
   m.row = fit.row;
   m.epoch_loss_sum = fit.epoch_loss_sum;
   m.failed = model.failed != 0;
+  m.optimizer = model.optimizer;
   const int64_t batch = fitting.batch(k), steps_per_epoch = (m.rows + batch - 1) / batch;
   const int64_t begun = (fit.row + batch - 1) / batch;
   // No product that could overflow: more steps than a launch takes are as good as any number.
@@ -269,6 +287,7 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
   Model& model = state_[static_cast<size_t>(k)];
   const gpu::LatencyModel& m = seen_[k];
   const int64_t rows = fitting.rows(k), batch = fitting.batch(k);
+  model.optimizer = m.optimizer;
   for (int64_t e = fit.epoch; e < m.epoch; ++e) {
     if (fit.losses) fit.losses[e] = seen_losses_[k * epochs + e - fit.epoch] / static_cast<double>(rows);
     fit.losses_count += 1;

@@ -42,7 +42,7 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
       device_(device),
       stream_(device.ordinal()),
       optimizer_(options.optimizer),
-      gradients_(device, network_, is_plain_sgd(), static_cast<rs_precision>(options.precision), stream_),
+      gradients_(device, network_, static_cast<rs_precision>(options.precision), stream_),
       parameters_(device, gradients_.length(), "the parameters", stream_),
       gradient_(device, gradients_.length(), "the gradient", stream_),
       state_(device, 1, "the optimizer's state", stream_),
@@ -81,10 +81,6 @@ Trainer::~Trainer() {
 
 double Trainer::mean(double sum, int64_t rows) const {
   return sum / (static_cast<double>(rows) * network_.outputs());
-}
-
-bool Trainer::is_plain_sgd() const {
-  return optimizer_.kind == RS_SGD && optimizer_.momentum == 0 && optimizer_.weight_decay == 0;
 }
 
 LossWeights Trainer::set_loss_weights(const float* target_scale) {
@@ -143,10 +139,15 @@ void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
   const int64_t count = network_.parameter_count;
   if (m_.get()) staging_.copy_back(moments, m_.get(), count, stream_);
   if (v_.get()) staging_.copy_back(moments + count, v_.get(), count, stream_);
+  const gpu::StepState& seen = see_state();
+  state = {seen.steps, seen.beta1_power, seen.beta2_power};
+}
+
+// As it is now on the device, in pinned memory.
+gpu::StepState& Trainer::see_state() const {
   state_.copy_to(&seen_[0].state, 1);
   stream_.wait("reading the optimizer's state");
-  const gpu::StepState& seen = seen_[0].state;
-  state = {seen.steps, seen.beta1_power, seen.beta2_power};
+  return seen_[0].state;
 }
 
 void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
@@ -538,6 +539,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
   losses_.reserve(device_, kLaunchEpochs, "the losses of epochs", stream_);
   Event done(device_.ordinal());
   gpu::LatencyModel& model = seen_model_[0];
+  gpu::StepState& state = see_state();
   while (fit.epoch < fit.epochs) {
     int64_t epochs = std::min(fit.epochs - fit.epoch, kLaunchEpochs);
     if (fit.losses_capacity > 0) epochs = std::min(epochs, fit.losses_capacity - fit.losses_count);
@@ -551,13 +553,14 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     model.epoch = fit.epoch;
     model.row = fit.row;
     model.epoch_loss_sum = fit.epoch_loss_sum;
+    model.optimizer = state;
     stop_[0] = 0;
 
     const int64_t epoch_before = fit.epoch;
     model_.copy_from(&model, 1);
     gradients_.fused()->latency_steps({rows.x(), rows.y(), fit.shuffle != 0, network_.inputs(), network_.layers[0].out, batch, 1,
                                        model_.get(), parameters_.get(), gradients_.length(), steps, losses_.get(), kLaunchEpochs,
-                                       stop_.get()},
+                                       stop_.get(), rule_of(optimizer_), m_.get(), v_.get()},
                                       stream_);
     stream_.check_launches("the steps of a fit");
     model_.copy_to(&model, 1);
@@ -571,6 +574,10 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     };
     done.wait("the steps of a fit", stop_when_due);
 
+    applied_ = state.steps + model.steps;
+    static_cast<gpu::OptimizerState&>(state) = model.optimizer;
+    state.steps = applied_;  // plain SGD does not count
+    state_.copy_from(&state, 1);
     fit.steps += model.steps;
     fit.epoch = model.epoch;
     fit.row = model.row;

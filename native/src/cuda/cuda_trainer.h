@@ -61,7 +61,6 @@ class Trainer final : public rs_trainer {
   class Run;  // one call of fit, in windows
 
   double mean(double sum, int64_t rows) const;
-  bool is_plain_sgd() const;
   LossWeights set_loss_weights(const float* target_scale);
   void begin_fit(double epoch_loss_sum);
   void reset_optimizer();
@@ -76,6 +75,7 @@ class Trainer final : public rs_trainer {
   void apply(BlockGradients blocks, int64_t rows);
   rs_status fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
   rs_status fit_persistent(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+  gpu::StepState& see_state() const;
 
   // With other ranks: ranks.cpp.
   void enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights);

@@ -777,7 +777,7 @@ public final class Ensemble implements AutoCloseable {
     /**
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
-     * <p>On a GPU, ensembles have plain {@link Sgd} and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
+     * <p>On a GPU, ensembles have every optimizer, {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
      * hidden layer and one output, and no {@link Exchange#gradient()}. {@link #build} or {@link Ensemble#fit} refuses what
      * is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
      */
@@ -827,16 +827,11 @@ public final class Ensemble implements AutoCloseable {
       boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
       return loss.kind() != Loss.Kind.MSE ? "this loss"
           : shaped ? "penalties, clipping and dropout"
-          : isAny(momenta) || isAny(weightDecays) ? "momentum and weight decay"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
           : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
           : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
           : ownToEachModel(fit, fit.validation() != null) != null ? ownToEachModel(fit, fit.validation() != null)
-          : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));
-    }
-
-    private static boolean isAny(double[] values) {
-      return values != null && Arrays.stream(values).anyMatch(value -> value != 0);
+          : CostModel.beyondPersistent(network, Math.min(fit.batch(), rows));
     }
 
     /** As {@link Trainer.Builder#loss}. */
