@@ -20,8 +20,7 @@ template <typename Shape, rs_activation A>
 void latency_steps_by_rule(const LatencySteps& task, cudaStream_t stream) {
   switch (task.rule) {
     case LatencyRule::kPlain: return latency_steps<Shape, A, LatencyRule::kPlain>(task, stream);
-    case LatencyRule::kSgd: return latency_steps<Shape, A, LatencyRule::kSgd>(task, stream);
-    case LatencyRule::kAdam: return latency_steps<Shape, A, LatencyRule::kAdam>(task, stream);
+    case LatencyRule::kAny: return latency_steps<Shape, A, LatencyRule::kAny>(task, stream);
   }
 }
 

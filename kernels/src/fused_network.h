@@ -30,16 +30,15 @@ struct FusedGradient {
 
 // What a step does with its gradient.
 enum class LatencyRule {
-  kPlain,  // SGD with neither momentum nor weight decay: p = fma(-lr, g, p)
-  kSgd,    // SGD with either
-  kAdam    // Adam and AdamW
+  kPlain,  // SGD with neither momentum nor weight decay, at one learning rate: p = fma(-lr, g, p)
+  kAny     // any optimizer
 };
 
 // Steps of one model on rows of its own. The host fills this in before the first launch and reads it after any; a
 // launch goes on where the last one ended, so many launches give the bits of one.
 struct LatencyModel {
   // Set by the host.
-  float lr;           // all that plain SGD asks of the optimizer
+  float lr;           // all that the plain rule asks of the optimizer
   float loss_weight;  // what a squared error counts in the loss, above 0
   uint64_t seed;      // of the shuffles
   int64_t first;      // its rows are the dataset's [first, first + rows)
@@ -52,7 +51,7 @@ struct LatencyModel {
   double epoch_loss_sum;   // of the epoch's steps so far
   float last_loss;         // loss sum of the latest step, or where failed of the step that was not taken
   int32_t failed;          // 1 once a loss was not finite: the parameters stay as they were before that step
-  OptimizerState optimizer;  // settings and progress, for rules other than plain SGD; the host starts it as it stands
+  OptimizerState optimizer;  // settings and progress, for the other rules; the host starts it as it stands
 
   // What it takes of a launch's steps.
   RS_HOST_DEVICE int32_t share_of(int32_t steps) const {

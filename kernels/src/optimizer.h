@@ -9,7 +9,7 @@ namespace rs::gpu {
 // The optimizer's settings and what its steps change, in device memory: many steps then run one after the other
 // without the host, as in a graph, and it looks at the end only.
 struct StepState : OptimizerState {
-  StepState() : OptimizerState{{}, 1, 1, 0} {}
+  StepState() : OptimizerState(fresh_state({})) {}
 
   double loss_sum = 0;   // of the steps applied
   float last_loss = 0;   // of the last step, whether applied or not

@@ -42,8 +42,7 @@ Array copy_of(const Array& from) {
 bool has_buffer(const rs_optimizer& o) { return o.kind != RS_SGD || o.momentum != 0; }
 
 LatencyRule rule_of(const rs_optimizer& o) {
-  if (o.kind != RS_SGD) return LatencyRule::kAdam;
-  return o.momentum != 0 || o.weight_decay != 0 ? LatencyRule::kSgd : LatencyRule::kPlain;
+  return has_buffer(o) || o.weight_decay != 0 ? LatencyRule::kAny : LatencyRule::kPlain;
 }
 
 // One model as latency_steps leaves it, by single gradients and the optimizer's kernel.
@@ -59,6 +58,7 @@ struct Plain {
   Plain(const FusedCase& c, bool shuffled, int64_t batch, const Array& start, const LatencyModel& model)
       : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()), model(model) {
     static_cast<rs::gpu::OptimizerState&>(state) = model.optimizer;
+    state.scheduled = false;
   }
 
   void steps(int count) {
@@ -84,7 +84,8 @@ struct Plain {
       return;
     }
     const float scale = static_cast<float>(1.0 / static_cast<double>(rows));
-    const rs_optimizer& o = state.settings;
+    rs_optimizer& o = state.settings;
+    if (model.optimizer.scheduled) o.lr = model.optimizer.schedule.rate(state.fit_steps);
     rs::gpu::optimizer_step(static_cast<rs_optimizer_kind>(o.kind), scale, g.get(), count, parameters.get(),
                             has_buffer(o) ? m.get() : nullptr, o.kind != RS_SGD ? v.get() : nullptr, &state, nullptr);
     model.steps += 1;
@@ -114,7 +115,10 @@ struct Models {
   Models(const FusedCase& c, bool shuffled, int64_t batch, const std::vector<LatencyModel>& models)
       : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
         parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()) {
-    for (const LatencyModel& model : models) rule = std::max(rule, rule_of(model.optimizer.settings));
+    for (const LatencyModel& model : models) {
+      rule = std::max(rule, rule_of(model.optimizer.settings));
+      if (model.optimizer.scheduled) rule = LatencyRule::kAny;
+    }
   }
 
   void start(size_t m, const Array& from) {
@@ -128,7 +132,7 @@ struct Models {
                                static_cast<int64_t>(models.size()), models.data(), parameters.get(), stride, count,
                                losses.data(), losses_capacity, stop, rule,
                                rule == LatencyRule::kPlain ? nullptr : m.get(),
-                               rule == LatencyRule::kAdam ? v.get() : nullptr};
+                               models[0].optimizer.settings.kind != RS_SGD ? v.get() : nullptr};
     fused_of(c).latency_steps(task, nullptr);
   }
 
@@ -178,7 +182,7 @@ struct Models {
 LatencyModel model_of(float lr, uint64_t seed, int64_t first, int64_t rows, rs_optimizer optimizer = {}) {
   LatencyModel model = {};
   optimizer.lr = lr;
-  model.optimizer = {optimizer, 1, 1, 0};
+  model.optimizer = rs::gpu::fresh_state(optimizer);
   model.lr = lr;
   model.loss_weight = kLossWeight;
   model.seed = seed;
@@ -224,7 +228,7 @@ void check_gradients() {
   }
 }
 
-// What models side by side may have: a launch has one rule, or one that does for plain SGD too.
+// What models side by side may have.
 using Optimizers = std::vector<rs_optimizer>;
 const Optimizers kPlainSgd = {test::sgd(0, 0, false, 0)};
 const Optimizers kSgd = {test::sgd(0, 0.9, false, 0.01), test::sgd(0, 0, false, 0), test::sgd(0, 0.5, true, 0),
@@ -232,14 +236,28 @@ const Optimizers kSgd = {test::sgd(0, 0.9, false, 0.01), test::sgd(0, 0, false, 
 const Optimizers kAdams = {test::adam(RS_ADAM, 0, 0), test::adam(RS_ADAM, 0, 0.1)};
 const Optimizers kAdamWs = {test::adam(RS_ADAMW, 0, 0.1), test::adam(RS_ADAMW, 0, 0)};
 
+// Every kind, and each model another.
+void schedule(LatencyModel& model, size_t m, int64_t batch) {
+  const rs_schedule kinds[] = {{RS_COSINE, 0, 0, 0.0001, 0, 0}, {RS_COSINE, 0, 0, 0, 9, 0.1}, {RS_STEP_DECAY, 1, 0.5, 0, 0, 0},
+                               {RS_CONSTANT, 0, 0, 0, 12, 0}, {RS_CONSTANT, 0, 0, 0, 0, 0}};
+  rs_fit fit = {};
+  fit.batch = batch;
+  fit.epochs = 2;
+  fit.schedule = kinds[m % 5];
+  fit.lr_scale = m % 2 == 0 ? 0 : 0.7;
+  model.optimizer.scheduled = true;
+  model.optimizer.schedule = rs::Schedule(fit, model.optimizer.settings.lr, model.rows);
+}
+
 // Each of several models, whatever its neighbours do, is the model that plain steps make of it.
 void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count, int first_steps, int more_steps,
-                 const Optimizers& optimizers = kPlainSgd) {
+                 const Optimizers& optimizers = kPlainSgd, bool scheduled = false) {
   std::vector<LatencyModel> settings;
   for (size_t m = 0; m < count; ++m) {
     const int64_t rows = 1 + static_cast<int64_t>(m * 37 + 20) % 90, first = static_cast<int64_t>(m) * 13 % 100;
     settings.push_back(
         model_of(0.002f * static_cast<float>(1 + m % 5), m % 3, first, rows, optimizers[m % optimizers.size()]));
+    if (scheduled) schedule(settings.back(), m, batch);
   }
   Models models(c, shuffled, batch, settings);
   std::vector<Plain> plain;
@@ -297,6 +315,11 @@ void check_all_optimizers() {
     }
     const FusedCase c(10, 20, RS_RELU, 700, 7);
     check_steps(c, 300, true, 2, 5, 4, optimizers);
+  }
+  for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams, kAdamWs}) {
+    const FusedCase c(10, 20, RS_TANH, 200, 5);
+    check_steps(c, 1, true, 5, 45, 21, optimizers, true);
+    check_steps(c, 7, true, 5, 12, 9, optimizers, true);
   }
 }
 

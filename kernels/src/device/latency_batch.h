@@ -156,11 +156,12 @@ struct BlockMoments {
 template <typename Shape, rs_activation A, LatencyRule kRule>
 __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const LatencySteps task) {
   using Worker = BatchWorker<Shape, A>;
-  constexpr int kMoments = Rule<kRule>::kMoments, kLooks = 256;
+  using Rule = typename RuleOf<kRule>::type;
+  constexpr int kMoments = Rule::kMoments, kLooks = 256;
   __shared__ typename Worker::Shared shared;
   __shared__ BlockMoments<kMoments, Worker::kGroupList> moments;
   __shared__ OptimizerState optimizer;  // this and what follows thread 0 writes
-  __shared__ Rule<kRule> shared_rule;
+  __shared__ Rule shared_rule;
   __shared__ double loss_sum;
   __shared__ float last_loss;
   __shared__ int stop;
@@ -212,16 +213,14 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     commit_copies();
   };
   worker.load(parameters, shared.parameters);
-  const auto moments_of = [&](int moment) {
-    return (moment == 0 ? task.m : task.v) + blockIdx.x * task.parameter_stride;
-  };
   if constexpr (kMoments > 0) {
-    const bool in_memory = Rule<kRule>::in_memory(model.optimizer);
     for (int k = 0; k < kMoments; ++k) {
-      if (in_memory) {
-        worker.load(moments_of(k), moments.values[k]);
+      const float* const from = Rule::memory(task, model.optimizer, k);
+      if (from) {
+        worker.load(from + blockIdx.x * task.parameter_stride, moments.values[k]);
       } else {
-        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) moments.values[k][i] = Rule<kRule>::kFresh;
+        const float fresh = Rule::fresh(model.optimizer);
+        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) moments.values[k][i] = fresh;
       }
     }
   }
@@ -229,7 +228,7 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
   if (worker.thread == 0) {
     if constexpr (kMoments > 0) {
       optimizer = model.optimizer;
-      shared_rule = Rule<kRule>(model);
+      shared_rule = Rule(model);
     }
     loss_sum = model.epoch_loss_sum;
     stop = 0;
@@ -255,8 +254,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     }
     worker.write_sums();
     if (worker.thread == 0 && task.stop && ++looks % kLooks == 0) stop = *task.stop;
-    if constexpr (Rule<kRule>::kHasNumbers) {
-      if (worker.thread == 0) shared_rule.numbers = Rule<kRule>::numbers_of(optimizer);
+    if constexpr (kMoments > 0) {
+      if (worker.thread == 0) shared_rule.take(Rule::numbers_of(optimizer, optimizer));
     }
     __syncthreads();
 
@@ -264,16 +263,18 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     if (worker.thread == 0) last_loss = loss;
     failed = !(loss < __uint_as_float(0x7F800000));
     if (failed) break;  // all threads: the loss is the same sum to each
-    const Rule<kRule> rule = kMoments == 0 ? Rule<kRule>(model) : shared_rule;
+    const Rule rule = kMoments == 0 ? Rule(model) : shared_rule;
     const float scale = 1.0f / static_cast<float>(rows);
-    for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
-      if (worker.owned >> k & 1) rule.apply(true, worker.sum(i) * scale, shared.parameters[i], moments, i);
-    }
+    rule.dispatch([&](const auto& own) {
+      for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
+        if (worker.owned >> k & 1) own.apply(true, worker.sum(i) * scale, shared.parameters[i], moments, i);
+      }
+    });
     --left;
     row += rows;
     const bool ends = row == all_rows;
     if (worker.thread == 0) {
-      if constexpr (kMoments > 0) advance(optimizer);
+      if constexpr (kMoments > 0) advance(optimizer.settings, optimizer);
       loss_sum += loss;
       if (ends && task.losses) task.losses[blockIdx.x * task.losses_capacity + ended] = loss_sum;
       if (ends) loss_sum = 0;
@@ -289,8 +290,9 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
 
   worker.store(shared.parameters, parameters);
   if constexpr (kMoments > 0) {
-    if (Rule<kRule>::in_memory(optimizer)) {
-      for (int k = 0; k < kMoments; ++k) worker.store(moments.values[k], moments_of(k));
+    for (int k = 0; k < kMoments; ++k) {
+      float* const to = Rule::memory(task, optimizer, k);
+      if (to) worker.store(moments.values[k], to + blockIdx.x * task.parameter_stride);
     }
     if (worker.thread == 0) model.optimizer = optimizer;
   }

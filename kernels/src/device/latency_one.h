@@ -4,7 +4,7 @@
 //   task.model       [models]           settings, and how far each model has come: read at the start, written at the
 //                                       end
 //   task.parameters  [models][stride]   likewise; in between they are in registers
-//   task.m, task.v   [models][stride]   likewise, the optimizer's moments; LaneMoments has their place in between
+//   task.m, task.v   [models][stride]   likewise, the optimizer's moments; in between they are in shared memory
 //   task.losses      [models][capacity] a sum for each epoch that ends; may be null
 //   task.stop        one word of the host's; may be null
 //
@@ -77,24 +77,21 @@ struct OneSample {
   }
 };
 
-// The moments of a lane's parameters, in the order of ListOf: in registers where these have room for them beside the
-// weights, else in the warp's shared memory, a word of each lane side by side.
-template <int kMoments, int kCount, bool kInRegisters>
+// The moments of a lane's parameters, in the order of ListOf. In shared memory, a word of each lane side by side: beside
+// the weights registers have no room for them.
+template <int kMoments, int kCount>
 class LaneMoments {
  public:
-  static constexpr int kShared = kInRegisters ? 1 : kMoments * kCount * 32, kUnroll = kInRegisters ? kCount : 1;
+  static constexpr int kShared = kMoments * kCount * 32;
 
-  __device__ __forceinline__ explicit LaneMoments(float* shared) : shared_(shared + threadIdx.x) {}
+  __device__ __forceinline__ explicit LaneMoments(float* shared) : own_(shared + threadIdx.x) {}
 
-  __device__ __forceinline__ float& at(int moment, int k) {
-    if constexpr (kInRegisters) return values_[moment][k];
-    return shared_[(moment * kCount + k) * 32];
-  }
+  __device__ __forceinline__ float& at(int moment, int k) { return own_[(moment * kCount + k) * 32]; }
 
   // From a moment of all the network's parameters, or all of one value where it is null.
   template <typename At>
   __device__ __forceinline__ void load(int moment, const float* from, float fresh, SmallLayout layout, int lane) {
-#pragma unroll kUnroll
+#pragma unroll 1
     for (int k = 0; k < kCount; ++k) {
       const int p = At::parameter_at(layout, lane, k);
       at(moment, k) = from && p >= 0 ? from[p] : fresh;
@@ -103,7 +100,7 @@ class LaneMoments {
 
   template <typename At>
   __device__ __forceinline__ void store(int moment, float* to, SmallLayout layout, int lane) {
-#pragma unroll kUnroll
+#pragma unroll 1
     for (int k = 0; k < kCount; ++k) {
       const int p = At::parameter_at(layout, lane, k);
       if (p >= 0 && (k < At::kBias2 || lane == 0)) to[p] = at(moment, k);
@@ -111,11 +108,8 @@ class LaneMoments {
   }
 
  private:
-  float values_[kInRegisters && kMoments > 0 ? kMoments : 1][kInRegisters ? kCount : 1];
-  float* const shared_;
+  float* const own_;
 };
-
-constexpr int kMostLaneRegisters = 112;  // for weights and moments
 
 // The largest |e| whose loss is finite. Rounding keeps order, so that all below it are finite too.
 __device__ __forceinline__ float largest_error(float loss_weight) {
@@ -132,18 +126,19 @@ __device__ __forceinline__ float largest_error(float loss_weight) {
   return __uint_as_float(low);
 }
 
-// The numbers of the steps from a state on, by the lanes of a group: each has every kModelLanes-th.
+// The numbers of the optimizer's next steps, by the lanes of a group: each has every kModelLanes-th.
 template <typename Rule, int kSteps>
-__device__ __forceinline__ void number_steps(OptimizerState state, int lane, StepNumbers (&numbers)[kSteps]) {
+__device__ __forceinline__ void number_steps(const OptimizerState& optimizer, int lane, StepNumbers (&numbers)[kSteps]) {
+  Progress progress = optimizer;
 #pragma unroll 1
   for (int first = 0; first < kSteps; first += kModelLanes) {
-    OptimizerState own = state;
+    Progress own = progress;
 #pragma unroll 1
     for (int s = 0; s < kModelLanes; ++s) {
-      if (s == lane) own = state;
-      advance(state);
+      if (s == lane) own = progress;
+      advance(optimizer.settings, progress);
     }
-    numbers[first + lane] = Rule::numbers_of(own);
+    numbers[first + lane] = Rule::numbers_of(optimizer, own);
   }
 }
 
@@ -151,14 +146,14 @@ template <typename Shape, rs_activation A, LatencyRule kRule>
 __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps task) {
   constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
   using At = ListOf<kInputs, kUnits>;
-  constexpr int kMoments = Rule<kRule>::kMoments, kCount = At::kBias2 + 1;
-  constexpr bool kInRegisters = kMoments == 0 || (1 + kMoments) * kCount <= kMostLaneRegisters;
-  using Moments = LaneMoments<kMoments, kCount, kInRegisters>;
+  using Rule = typename RuleOf<kRule>::type;
+  constexpr int kMoments = Rule::kMoments, kCount = At::kBias2 + 1;
+  using Moments = LaneMoments<kMoments, kCount>;
   constexpr int kModels = 32 / kModelLanes, kChunk = 16, kRow = (kInputs + 4) / 4 * 4, kLooks = 32;
   // Padded so that the four models' rows lie in different banks; one row more, as the next is read ahead.
   __shared__ __align__(16) float chunks[2][kModels][(kChunk + 1) * kRow + 4 - kRow % 8];
   __shared__ StoredShuffle shuffles[kModels];
-  __shared__ float shared_moments[Moments::kShared];
+  __shared__ float shared_moments[kMoments > 0 ? Moments::kShared : 1];
   __shared__ OptimizerState optimizers[kModels];
   __shared__ StepNumbers numbers[kModels][kChunk];
 
@@ -168,20 +163,19 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   const int64_t which = live ? own : task.models - 1;  // idle lanes go along with the last model
   const auto model = [&] { return &task.model[which]; };
   const auto parameters = [&] { return task.parameters + which * task.parameter_stride; };
-  const auto moment = [&](int k) { return (k == 0 ? task.m : task.v) + which * task.parameter_stride; };
   const SmallLayout layout = {task.inputs, task.hidden};
   const int units = layout.hidden - lane * kUnits;
 
   LaneWeights<kInputs, kUnits> weights;
   weights.load(parameters(), layout, lane);
-  Rule<kRule> rule(*model());
+  Rule rule(*model());
   Moments moments(shared_moments);
   if constexpr (kMoments > 0) {
     if (lane == 0) optimizers[slot] = model()->optimizer;
-    const bool in_memory = Rule<kRule>::in_memory(model()->optimizer);
-#pragma unroll
     for (int k = 0; k < kMoments; ++k) {
-      moments.template load<At>(k, in_memory ? moment(k) : nullptr, Rule<kRule>::kFresh, layout, lane);
+      const float* from = Rule::memory(task, model()->optimizer, k);
+      if (from) from += which * task.parameter_stride;
+      moments.template load<At>(k, from, Rule::fresh(model()->optimizer), layout, lane);
     }
   }
   const float loss_weight = model()->loss_weight, limit = largest_error(loss_weight);
@@ -228,7 +222,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     __syncwarp();
     const int next = copy(stage ^ 1, ends ? 0 : row + count, left - count);
     wait_copies<1>();
-    if constexpr (Rule<kRule>::kHasNumbers) number_steps<Rule<kRule>>(optimizers[slot], lane, numbers[slot]);
+    if constexpr (kMoments > 0) number_steps<Rule>(optimizers[slot], lane, numbers[slot]);
     __syncwarp();
 
     int longest = count;  // of the warp's models
@@ -252,8 +246,10 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       OneSample<kInputs, kUnits, A> sample;
       sample.forward(weights, x, y, units);
       const bool due = s < count, finite = fabsf(sample.e) <= limit, happens = due && finite;
-      if constexpr (Rule<kRule>::kHasNumbers) rule.numbers = numbers[slot][s];
-      sample.backward(weights, x, [&](float& p, float g, int k) { rule.apply(happens, g, p, moments, k); });
+      if constexpr (kMoments > 0) rule.take(numbers[slot][s]);
+      rule.dispatch([&](const auto& own) {
+        sample.backward(weights, x, [&](float& p, float g, int k) { own.apply(happens, g, p, moments, k); });
+      });
       const float loss = loss_weight * (sample.e * sample.e);
       last_loss = due ? loss : last_loss;
       loss_sum += happens ? loss : 0.0f;
@@ -264,7 +260,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     if constexpr (kMoments > 0) {
       __syncwarp();  // all have read the state
       if (lane == 0) {
-        for (int s = 0; s < count; ++s) advance(optimizers[slot]);
+        for (int s = 0; s < count; ++s) advance(optimizers[slot].settings, optimizers[slot]);
       }
     }
     if (row == rows && count > 0) {
@@ -287,9 +283,9 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   if (!live) return;
   weights.store(parameters(), layout, lane);
   if constexpr (kMoments > 0) {
-#pragma unroll
     for (int k = 0; k < kMoments; ++k) {
-      if (Rule<kRule>::in_memory(optimizers[slot])) moments.template store<At>(k, moment(k), layout, lane);
+      float* const to = Rule::memory(task, optimizers[slot], k);
+      if (to) moments.template store<At>(k, to + which * task.parameter_stride, layout, lane);
     }
   }
   if (lane == 0) {

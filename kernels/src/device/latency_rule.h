@@ -1,10 +1,11 @@
 // What the steps of latency_steps do with a gradient: update.h's operations in its order, so that a step has the bits of
-// the gradient followed by the optimizer.
+// the gradient followed by the optimizer. A rule has
 //
-//   kMoments                        numbers that a parameter has besides its value, 0 to 2
+//   kMoments                          numbers that a parameter has besides its value, 0 to 2
+//   dispatch(f)                       f(the optimizer's own rule), outside of all loops
+// and the optimizer's own
 //   apply(happens, g, p, moments, k)  the parameter p and its moments, moments.at(0, k) and at(1, k), after a step with
-//                                   the gradient g; as they were where it does not happen
-//   in_memory(state)                whether the moments are where the host can see them; else all start as kFresh
+//                                     the gradient g; as they were where it does not happen
 #pragma once
 
 #include "device/multiply_add_if.h"
@@ -14,18 +15,18 @@
 
 namespace rs::gpu {
 
-template <LatencyRule kRule>
-struct Rule;
-
-template <>
-struct Rule<LatencyRule::kPlain> {
+struct PlainRule {
   static constexpr int kMoments = 0;
-  static constexpr bool kHasNumbers = false;
 
   float descent;
 
-  Rule() = default;
-  __device__ __forceinline__ explicit Rule(const LatencyModel& model) : descent(-model.lr) {}
+  PlainRule() = default;
+  __device__ __forceinline__ explicit PlainRule(const LatencyModel& model) : descent(-model.lr) {}
+
+  template <typename F>
+  __device__ __forceinline__ void dispatch(F f) const {
+    f(*this);
+  }
 
   template <typename Moments>
   __device__ __forceinline__ void apply(bool happens, float g, float& p, Moments&, int) const {
@@ -33,30 +34,18 @@ struct Rule<LatencyRule::kPlain> {
   }
 };
 
+// What changes from step to step.
+struct StepNumbers {
+  float descent;  // what the direction is multiplied with
+  float decay;    // what the parameter is multiplied with first
+  float root_correction;
+};
+
 // Two things need no branch. An empty buffer is -0: what is added to that stays as it is, a zero's sign included, as on
 // the first step. And without momentum the buffer stays empty, and the way of Nesterov's leads past it to the gradient.
-template <>
-struct Rule<LatencyRule::kSgd> {
-  static constexpr int kMoments = 1;
-  static constexpr bool kHasNumbers = false;
-  static constexpr float kFresh = -0.0f;
-
-  float descent, weight_decay, momentum;
+struct SgdRule {
+  float weight_decay, momentum, descent;
   bool keeps, looks_ahead;
-
-  Rule() = default;
-  __device__ __forceinline__ explicit Rule(const LatencyModel& model) {
-    const Update u = next_update<RS_SGD>(model.optimizer);
-    descent = -u.lr;
-    weight_decay = u.weight_decay;
-    momentum = u.momentum;
-    keeps = momentum != 0;
-    looks_ahead = u.nesterov || !keeps;
-  }
-
-  __device__ __forceinline__ static bool in_memory(const OptimizerState& state) {
-    return static_cast<float>(state.settings.momentum) != 0 && state.steps > 0;
-  }
 
   template <typename Moments>
   __device__ __forceinline__ void apply(bool happens, float g, float& p, Moments& moments, int k) const {
@@ -68,40 +57,10 @@ struct Rule<LatencyRule::kSgd> {
   }
 };
 
-// Of Adam's numbers those that change from step to step.
-struct StepNumbers {
-  float step_size, root_correction;
-};
-
-template <>
-struct Rule<LatencyRule::kAdam> {
-  static constexpr int kMoments = 2;
-  static constexpr bool kHasNumbers = true;
-  static constexpr float kFresh = 0;
-
+struct AdamRule {
   bool decoupled;
-  float weight_decay, decay, beta1_complement, beta2, beta2_complement, epsilon;
+  float weight_decay, beta1_complement, beta2, beta2_complement, epsilon;
   StepNumbers numbers;
-
-  Rule() = default;
-  __device__ __forceinline__ explicit Rule(const LatencyModel& model) : numbers() {
-    const Update u = next_update<RS_ADAM>(model.optimizer);
-    decoupled = model.optimizer.settings.kind == RS_ADAMW;
-    weight_decay = u.weight_decay;
-    decay = decoupled ? u.decay : 1.0f;
-    beta1_complement = u.beta1_complement;
-    beta2 = u.beta2;
-    beta2_complement = u.beta2_complement;
-    epsilon = u.epsilon;
-  }
-
-  // Of the step after the state's.
-  __device__ __forceinline__ static StepNumbers numbers_of(const OptimizerState& state) {
-    const Update u = next_update<RS_ADAM>(state);
-    return {u.step_size, u.root_correction};
-  }
-
-  __device__ __forceinline__ static bool in_memory(const OptimizerState& state) { return state.steps > 0; }
 
   // A branch costs little beside a division and a root for each parameter.
   template <typename Moments>
@@ -112,8 +71,71 @@ struct Rule<LatencyRule::kAdam> {
     m = fmaf(g - m, beta1_complement, m);
     v = fmaf(g * g, beta2_complement, v * beta2);
     const float denominator = fmaf(sqrtf(v), numbers.root_correction, epsilon);
-    p = fmaf(-numbers.step_size, m / denominator, p * decay);
+    p = fmaf(numbers.descent, m / denominator, p * numbers.decay);
   }
+};
+
+// Any optimizer, with any schedule. One kernel for all: the optimizers' own part of it is small.
+struct AnyRule {
+  static constexpr int kMoments = 2;
+
+  bool is_sgd;
+  SgdRule sgd;
+  AdamRule adam;
+
+  AnyRule() = default;
+  __device__ __forceinline__ explicit AnyRule(const LatencyModel& model) {
+    const OptimizerState& optimizer = model.optimizer;
+    is_sgd = optimizer.settings.kind == RS_SGD;
+    const Update s = next_update<RS_SGD>(optimizer, optimizer), a = next_update<RS_ADAM>(optimizer, optimizer);
+    const bool keeps = s.momentum != 0;
+    sgd = {s.weight_decay, s.momentum, 0, keeps, s.nesterov || !keeps};
+    adam = {optimizer.settings.kind == RS_ADAMW, a.weight_decay, a.beta1_complement, a.beta2, a.beta2_complement, a.epsilon, {}};
+  }
+
+  // Of the next step from there.
+  __device__ __forceinline__ static StepNumbers numbers_of(const OptimizerState& optimizer, const Progress& from) {
+    const Update u = next_update<RS_ADAM>(optimizer, from);
+    if (optimizer.settings.kind == RS_SGD) return {-u.lr, 1, 0};
+    return {-u.step_size, optimizer.settings.kind == RS_ADAMW ? u.decay : 1.0f, u.root_correction};
+  }
+
+  __device__ __forceinline__ void take(const StepNumbers& numbers) {
+    sgd.descent = numbers.descent;
+    adam.numbers = numbers;
+  }
+
+  template <typename F>
+  __device__ __forceinline__ void dispatch(F f) const {
+    if (is_sgd) {
+      f(sgd);
+    } else {
+      f(adam);
+    }
+  }
+
+  // Where the host has a moment of the optimizer's, of all models' parameters; null where there is none yet, or none at
+  // all: then it starts as `fresh`.
+  __device__ __forceinline__ static float* memory(const LatencySteps& task, const OptimizerState& optimizer, int moment) {
+    const bool sgd = optimizer.settings.kind == RS_SGD;
+    const bool has = !sgd || (moment == 0 && static_cast<float>(optimizer.settings.momentum) != 0);
+    if (!has || optimizer.steps == 0) return nullptr;
+    return moment == 0 ? task.m : task.v;
+  }
+  __device__ __forceinline__ static float fresh(const OptimizerState& optimizer) {
+    return optimizer.settings.kind == RS_SGD ? -0.0f : 0.0f;
+  }
+};
+
+template <LatencyRule kRule>
+struct RuleOf;
+template <>
+struct RuleOf<LatencyRule::kPlain> {
+  using type = PlainRule;
+};
+template <>
+struct RuleOf<LatencyRule::kAny> {
+  using type = AnyRule;
 };
 
 }  // namespace rs::gpu

@@ -62,7 +62,8 @@ class Trainer final : public rs_trainer {
 
   double mean(double sum, int64_t rows) const;
   LossWeights set_loss_weights(const float* target_scale);
-  void begin_fit(double epoch_loss_sum);
+  void begin_fit(const rs_fit& fit, int64_t rows);
+  void leave_schedule();
   void reset_optimizer();
   void clear_failure();
   void reserve(int64_t batch);
@@ -132,6 +133,7 @@ class Trainer final : public rs_trainer {
 
   int64_t applied_ = 0;  // steps that the state had counted when it was last seen
   bool failed_ = false;  // the state says so, until it is cleared
+  bool scheduled_ = false;  // likewise
   double last_loss_;
 
   // Null where this trainer is alone.

@@ -30,8 +30,8 @@ inline Path path_of(const gpu::FusedNetwork* fused, rs_precision precision, int6
 
 // What a step of the persistent kernels does with its gradient.
 inline gpu::LatencyRule rule_of(const rs_optimizer& optimizer) {
-  if (optimizer.kind != RS_SGD) return gpu::LatencyRule::kAdam;
-  return optimizer.momentum != 0 || optimizer.weight_decay != 0 ? gpu::LatencyRule::kSgd : gpu::LatencyRule::kPlain;
+  const bool plain = optimizer.kind == RS_SGD && optimizer.momentum == 0 && optimizer.weight_decay == 0;
+  return plain ? gpu::LatencyRule::kPlain : gpu::LatencyRule::kAny;
 }
 
 inline const char* name_of(Path path) {
