@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kColumns * kMostStripes, 1)
   const float gradient = sum.rounded();
   if (is_loss) {
     apply = !state->failed && isfinite(gradient);
-    update = next_update<kKind>(*state);
+    update = next_update<kKind>(*state, *state);
   }
   __syncwarp();
   if (apply && i < parameter_count) {

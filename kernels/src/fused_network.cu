@@ -9,18 +9,26 @@ template <typename Shape, rs_activation A>
 void fused_gradient(const FusedGradient&, int ctas, cudaStream_t);
 template <typename Shape, rs_activation A>
 void fused_gradient_tf32(const FusedGradient&, int ctas, cudaStream_t);
-template <typename Shape, rs_activation A>
+template <typename Shape, rs_activation A, LatencyRule kRule>
 void latency_steps(const LatencySteps&, cudaStream_t);
 template <typename Shape, rs_activation A>
 void latency_gradient(const LatencyGradient&, cudaStream_t);
 
 namespace {
 
+template <typename Shape, rs_activation A>
+void latency_steps_by_rule(const LatencySteps& task, cudaStream_t stream) {
+  switch (task.rule) {
+    case LatencyRule::kPlain: return latency_steps<Shape, A, LatencyRule::kPlain>(task, stream);
+    case LatencyRule::kAny: return latency_steps<Shape, A, LatencyRule::kAny>(task, stream);
+  }
+}
+
 template <rs_activation A>
 const FusedNetwork* smallest_with_room(int32_t inputs, int32_t hidden) {
 #define RS_ENTRY(i, h)                                                                                       \
   {i, h, A, fused_gradient<FusedShape<i, h>, A>, fused_gradient_tf32<FusedShape<i, h>, A>,                   \
-   latency_steps<FusedShape<i, h>, A>, latency_gradient<FusedShape<i, h>, A>},
+   latency_steps_by_rule<FusedShape<i, h>, A>, latency_gradient<FusedShape<i, h>, A>},
   static constexpr FusedNetwork kNetworks[] = {RS_FUSED_SHAPES(RS_ENTRY)};
 #undef RS_ENTRY
   for (const FusedNetwork& network : kNetworks) {

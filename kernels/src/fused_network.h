@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "blocks.h"
+#include "optimizer_state.h"
 #include "ringstep.h"
 #include "rows.h"
 
@@ -27,11 +28,17 @@ struct FusedGradient {
 
 // ---- many steps in one launch, for small batches ----
 
-// Plain SGD of one model on rows of its own. The host fills this in before the first launch and reads it after
-// any; a launch goes on where the last one ended, so many launches give the bits of one.
+// What a step does with its gradient.
+enum class LatencyRule {
+  kPlain,  // SGD with neither momentum nor weight decay, at one learning rate: p = fma(-lr, g, p)
+  kAny     // any optimizer
+};
+
+// Steps of one model on rows of its own. The host fills this in before the first launch and reads it after any; a
+// launch goes on where the last one ended, so many launches give the bits of one.
 struct LatencyModel {
   // Set by the host.
-  float lr;
+  float lr;           // all that the plain rule asks of the optimizer
   float loss_weight;  // what a squared error counts in the loss, above 0
   uint64_t seed;      // of the shuffles
   int64_t first;      // its rows are the dataset's [first, first + rows)
@@ -44,6 +51,7 @@ struct LatencyModel {
   double epoch_loss_sum;   // of the epoch's steps so far
   float last_loss;         // loss sum of the latest step, or where failed of the step that was not taken
   int32_t failed;          // 1 once a loss was not finite: the parameters stay as they were before that step
+  OptimizerState optimizer;  // settings and progress, for the other rules; the host starts it as it stands
 
   // What it takes of a launch's steps.
   RS_HOST_DEVICE int32_t share_of(int32_t steps) const {
@@ -73,6 +81,11 @@ struct LatencySteps {
   // Host memory that the device can read; may be null. Once it is not 0, each model stops where it is: at batch 1
   // within about a thousand steps, else within 256.
   const volatile int32_t* stop;
+  LatencyRule rule = LatencyRule::kPlain;  // every model's
+  // The optimizers' moments, [models][parameter_stride] as the parameters. Before a model's first step they may be
+  // anything. Null where the rule has none, and `m` too where no model has momentum.
+  float* m = nullptr;  // SGD's momentum buffer, Adam's mean
+  float* v = nullptr;  // Adam's mean square
 };
 
 // One batch's gradient, in the order of LatencySteps: a step of plain SGD with it gives the same bits.

@@ -4,7 +4,7 @@
 namespace rs::gpu {
 
 #define RS_INSTANTIATE(inputs, hidden)                                                                     \
-  template void latency_steps<FusedShape<inputs, hidden>, RS_SIGMOID>(const LatencySteps&, cudaStream_t); \
+  template void latency_steps<FusedShape<inputs, hidden>, RS_SIGMOID, LatencyRule::kPlain>(const LatencySteps&, cudaStream_t); \
   template void latency_gradient<FusedShape<inputs, hidden>, RS_SIGMOID>(const LatencyGradient&, cudaStream_t);
 RS_FUSED_SHAPES(RS_INSTANTIATE)
 

@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads)
   const float loss = gradient[parameter_count];
   if (threadIdx.x == 0) {
     apply = !state->failed && isfinite(loss);
-    update = next_update<kKind>(*state);
+    update = next_update<kKind>(*state, *state);
   }
   __syncthreads();
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;

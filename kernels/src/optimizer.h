@@ -2,21 +2,15 @@
 
 #include <cuda_runtime.h>
 
-#include <cstdint>
-
-#include "ringstep.h"
+#include "optimizer_state.h"
 
 namespace rs::gpu {
 
 // The optimizer's settings and what its steps change, in device memory: many steps then run one after the other
 // without the host, as in a graph, and it looks at the end only.
-struct StepState {
-  rs_optimizer settings = {};
+struct StepState : OptimizerState {
+  StepState() : OptimizerState(fresh_state({})) {}
 
-  // Running products, as in native/src/optimizer.h.
-  double beta1_power = 1;
-  double beta2_power = 1;
-  int64_t steps = 0;     // applied
   double loss_sum = 0;   // of the steps applied
   float last_loss = 0;   // of the last step, whether applied or not
   int32_t failed = 0;    // 1 once a loss was not finite: neither that step nor any after it is applied

@@ -1,10 +1,14 @@
-// latency_steps: its gradient against float64; its steps against single gradients and updates, bit for bit.
+// latency_steps: its gradient against float64; its steps against single gradients, each followed by the optimizer, bit
+// for bit.
 #include "fused_case.h"
+#include "optimizer.h"
+#include "optimizers.h"
 #include "simt.h"
 
 using rs::gpu::FusedNetwork;
 using rs::gpu::LatencyGradient;
 using rs::gpu::LatencyModel;
+using rs::gpu::LatencyRule;
 using rs::gpu::LatencySteps;
 using rs::gpu::Rows;
 using test::Array;
@@ -35,23 +39,39 @@ Array copy_of(const Array& from) {
 
 // ---- the plain way ----
 
-// One model as latency_steps leaves it, by single gradients and updates.
+bool has_buffer(const rs_optimizer& o) { return o.kind != RS_SGD || o.momentum != 0; }
+
+LatencyRule rule_of(const rs_optimizer& o) {
+  return has_buffer(o) || o.weight_decay != 0 ? LatencyRule::kAny : LatencyRule::kPlain;
+}
+
+// One model as latency_steps leaves it, by single gradients and the optimizer's kernel.
 struct Plain {
   const FusedCase& c;
   bool shuffled;
   int64_t batch;
-  Array parameters;
+  Array parameters, m, v;
+  rs::gpu::StepState state;
   LatencyModel model;
   std::vector<double> losses;
 
   Plain(const FusedCase& c, bool shuffled, int64_t batch, const Array& start, const LatencyModel& model)
-      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), model(model) {}
+      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()), model(model) {
+    static_cast<rs::gpu::OptimizerState&>(state) = model.optimizer;
+    state.scheduled = false;
+  }
 
   void steps(int count) {
     for (int s = 0; s < count && !model.failed; ++s) step();
   }
 
  private:
+  Array zeros() const {
+    Array zeros(c.network.parameter_count);
+    std::fill_n(zeros.get(), zeros.length(), 0.0f);
+    return zeros;
+  }
+
   void step() {
     const int64_t rows = std::min(batch, model.rows - model.row);
     const rs::Shuffle shuffle(model.seed, static_cast<uint64_t>(model.epoch), model.rows);
@@ -64,7 +84,10 @@ struct Plain {
       return;
     }
     const float scale = static_cast<float>(1.0 / static_cast<double>(rows));
-    for (int64_t i = 0; i < count; ++i) parameters[i] = fmaf(-model.lr, g[i] * scale, parameters[i]);
+    rs_optimizer& o = state.settings;
+    if (model.optimizer.scheduled) o.lr = model.optimizer.schedule.rate(state.fit_steps);
+    rs::gpu::optimizer_step(static_cast<rs_optimizer_kind>(o.kind), scale, g.get(), count, parameters.get(),
+                            has_buffer(o) ? m.get() : nullptr, o.kind != RS_SGD ? v.get() : nullptr, &state, nullptr);
     model.steps += 1;
     model.epoch_loss_sum += model.last_loss;
     model.row += rows;
@@ -83,14 +106,20 @@ struct Models {
   bool shuffled;
   int64_t batch, stride;
   std::vector<LatencyModel> models;
-  Array parameters;
+  LatencyRule rule = LatencyRule::kPlain;  // that does for all
+  Array parameters, m, v;
   std::vector<double> losses;
   int64_t losses_capacity = 64;
   std::vector<int64_t> losses_read;
 
   Models(const FusedCase& c, bool shuffled, int64_t batch, const std::vector<LatencyModel>& models)
       : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
-        parameters(stride * static_cast<int64_t>(models.size())) {}
+        parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()) {
+    for (const LatencyModel& model : models) {
+      rule = std::max(rule, rule_of(model.optimizer.settings));
+      if (model.optimizer.scheduled) rule = LatencyRule::kAny;
+    }
+  }
 
   void start(size_t m, const Array& from) {
     std::memcpy(parameters.get() + static_cast<int64_t>(m) * stride, from.get(),
@@ -101,7 +130,9 @@ struct Models {
     losses.assign(models.size() * static_cast<size_t>(losses_capacity), NAN);
     const LatencySteps task = {c.x.get(), c.y.get(), shuffled, c.inputs, c.hidden, batch,
                                static_cast<int64_t>(models.size()), models.data(), parameters.get(), stride, count,
-                               losses.data(), losses_capacity, stop};
+                               losses.data(), losses_capacity, stop, rule,
+                               rule == LatencyRule::kPlain ? nullptr : m.get(),
+                               models[0].optimizer.settings.kind != RS_SGD ? v.get() : nullptr};
     fused_of(c).latency_steps(task, nullptr);
   }
 
@@ -121,6 +152,21 @@ struct Models {
             double(own[i]), double(plain.parameters[i]), int(a.steps), int(batch), int(c.network.activation));
     }
     for (int64_t i = c.network.parameter_count; i < stride; ++i) CHECK(std::isnan(own[i]), "beyond the parameters");
+    if (rule != LatencyRule::kPlain) check_same_optimizer(m, plain);
+  }
+
+  void check_same_optimizer(size_t index, const Plain& plain) const {
+    const rs::gpu::OptimizerState &a = models[index].optimizer, &b = plain.state;
+    CHECK(a.steps == b.steps && a.beta1_power == b.beta1_power && a.beta2_power == b.beta2_power, "model %d: %d and %d steps",
+          int(index), int(a.steps), int(b.steps));
+    if (a.steps == 0) return;
+    const int64_t first = static_cast<int64_t>(index) * stride, bytes = c.network.parameter_count * 4;
+    const auto same = [&](const Array& own, const Array& other) {
+      for (int64_t i = c.network.parameter_count; i < stride; ++i) CHECK(std::isnan(own[first + i]), "beyond the moments");
+      return std::memcmp(own.get() + first, other.get(), static_cast<size_t>(bytes)) == 0;
+    };
+    if (has_buffer(a.settings)) CHECK(same(m, plain.m), "model %d: another buffer", int(index));
+    if (a.settings.kind != RS_SGD) CHECK(same(v, plain.v), "model %d: another mean square", int(index));
   }
 
   // Against the last launch alone.
@@ -133,8 +179,10 @@ struct Models {
   }
 };
 
-LatencyModel model_of(float lr, uint64_t seed, int64_t first, int64_t rows) {
+LatencyModel model_of(float lr, uint64_t seed, int64_t first, int64_t rows, rs_optimizer optimizer = {}) {
   LatencyModel model = {};
+  optimizer.lr = lr;
+  model.optimizer = rs::gpu::fresh_state(optimizer);
   model.lr = lr;
   model.loss_weight = kLossWeight;
   model.seed = seed;
@@ -180,12 +228,36 @@ void check_gradients() {
   }
 }
 
+// What models side by side may have.
+using Optimizers = std::vector<rs_optimizer>;
+const Optimizers kPlainSgd = {test::sgd(0, 0, false, 0)};
+const Optimizers kSgd = {test::sgd(0, 0.9, false, 0.01), test::sgd(0, 0, false, 0), test::sgd(0, 0.5, true, 0),
+                         test::sgd(0, 0, false, 0.1), test::sgd(0, 0.9, true, 0.1)};
+const Optimizers kAdams = {test::adam(RS_ADAM, 0, 0), test::adam(RS_ADAM, 0, 0.1)};
+const Optimizers kAdamWs = {test::adam(RS_ADAMW, 0, 0.1), test::adam(RS_ADAMW, 0, 0)};
+
+// Every kind, and each model another.
+void schedule(LatencyModel& model, size_t m, int64_t batch) {
+  const rs_schedule kinds[] = {{RS_COSINE, 0, 0, 0.0001, 0, 0}, {RS_COSINE, 0, 0, 0, 9, 0.1}, {RS_STEP_DECAY, 1, 0.5, 0, 0, 0},
+                               {RS_CONSTANT, 0, 0, 0, 12, 0}, {RS_CONSTANT, 0, 0, 0, 0, 0}};
+  rs_fit fit = {};
+  fit.batch = batch;
+  fit.epochs = 2;
+  fit.schedule = kinds[m % 5];
+  fit.lr_scale = m % 2 == 0 ? 0 : 0.7;
+  model.optimizer.scheduled = true;
+  model.optimizer.schedule = rs::Schedule(fit, model.optimizer.settings.lr, model.rows);
+}
+
 // Each of several models, whatever its neighbours do, is the model that plain steps make of it.
-void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count, int first_steps, int more_steps) {
+void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count, int first_steps, int more_steps,
+                 const Optimizers& optimizers = kPlainSgd, bool scheduled = false) {
   std::vector<LatencyModel> settings;
   for (size_t m = 0; m < count; ++m) {
     const int64_t rows = 1 + static_cast<int64_t>(m * 37 + 20) % 90, first = static_cast<int64_t>(m) * 13 % 100;
-    settings.push_back(model_of(0.002f * static_cast<float>(1 + m % 5), m % 3, first, rows));
+    settings.push_back(
+        model_of(0.002f * static_cast<float>(1 + m % 5), m % 3, first, rows, optimizers[m % optimizers.size()]));
+    if (scheduled) schedule(settings.back(), m, batch);
   }
   Models models(c, shuffled, batch, settings);
   std::vector<Plain> plain;
@@ -228,11 +300,34 @@ void check_all_steps() {
   models.check_same(0, plain);
 }
 
+// Of momentum, weight decay and Adam, every shape has its own place for the moments.
+void check_all_optimizers() {
+  for (const Optimizers& optimizers : {kSgd, kAdams, kAdamWs}) {
+    for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
+      const FusedCase c(10, 20, static_cast<rs_activation>(activation), 200, 5);
+      check_steps(c, 1, true, 5, 33, 18, optimizers);
+      check_steps(c, 7, true, 5, 12, 9, optimizers);
+    }
+    for (const auto& [inputs, hidden] : {std::pair<int, int>{3, 5}, {2, 32}, {10, 31}, {16, 32}}) {
+      const FusedCase c(inputs, hidden, RS_TANH, 200, 6);
+      check_steps(c, 1, true, 5, 20, 7, optimizers);
+      check_steps(c, 40, false, 5, 3, 4, optimizers);
+    }
+    const FusedCase c(10, 20, RS_RELU, 700, 7);
+    check_steps(c, 300, true, 2, 5, 4, optimizers);
+  }
+  for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams, kAdamWs}) {
+    const FusedCase c(10, 20, RS_TANH, 200, 5);
+    check_steps(c, 1, true, 5, 45, 21, optimizers, true);
+    check_steps(c, 7, true, 5, 12, 9, optimizers, true);
+  }
+}
+
 // A model that is alone has the bits that it has among others, in any order of the threads.
-void check_alone(int64_t batch) {
+void check_alone(int64_t batch, const Optimizers& optimizers) {
   const FusedCase c(10, 20, RS_TANH, 150, 8);
   std::vector<LatencyModel> settings;
-  for (int m = 0; m < 9; ++m) settings.push_back(model_of(0.01f, static_cast<uint64_t>(m), 0, 150));
+  for (size_t m = 0; m < 9; ++m) settings.push_back(model_of(0.01f, m, 0, 150, optimizers[m % optimizers.size()]));
   Models all(c, true, batch, settings);
   for (size_t m = 0; m < 9; ++m) all.start(m, random_parameters(c, m));
   all.steps(100);
@@ -248,10 +343,12 @@ void check_alone(int64_t batch) {
 }
 
 // A model that diverges is marked, keeps the parameters from before the step, and disturbs nobody.
-void check_divergence(int64_t batch) {
+void check_divergence(int64_t batch, const Optimizers& optimizers) {
   FusedCase c(10, 20, RS_IDENTITY, 120, 9);
   std::vector<LatencyModel> settings;
-  for (int m = 0; m < 8; ++m) settings.push_back(model_of(m % 3 == 1 ? 50.0f : 0.01f, 1, 0, 120));
+  for (size_t m = 0; m < 8; ++m) {
+    settings.push_back(model_of(m % 3 == 1 ? 1e19f : 0.001f, 1, 0, 120, optimizers[m % optimizers.size()]));
+  }
   settings[6].first = 60;
   settings[6].rows = 60;
   c.y[100] = INFINITY;
@@ -300,9 +397,12 @@ void check_stop(int64_t batch, size_t count, int steps) {
 int main() {
   check_gradients();
   check_all_steps();
+  check_all_optimizers();
   for (const int64_t batch : {1, 10}) {
-    check_alone(batch);
-    check_divergence(batch);
+    for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams}) {
+      check_alone(batch, optimizers);
+      check_divergence(batch, optimizers);
+    }
   }
   check_stop(1, 5, 1500);
   check_stop(50, 2, 300);

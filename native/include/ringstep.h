@@ -493,7 +493,7 @@ RS_API rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* d
                                       const int64_t* row_counts, const float* target_scales, double* losses);
 
 /* What a fit of one model does between two epochs, for those whose which[k], of [models], is not 0, between two calls of
- * rs_ensemble_fit. CPU alone.
+ * rs_ensemble_fit.
  *
  * validate: losses[k], of [models], as rs_ensemble_evaluate, but with the average of the parameters where the fit keeps
  * one; the others' stay as they are. keep: keeps a copy of these parameters until the next fit begins. take: at the end

@@ -49,14 +49,13 @@ struct rs_ensemble {
   // Whether a fit that exchanges with other ranks shall end; from any thread.
   void set_stop(bool stop) { stop_.store(stop, std::memory_order_relaxed); }
 
-  // Between two calls of fit, for engines that validate; see rs_ensemble_validate.
-  virtual void validate(const rs_dataset&, const int64_t*, const int64_t*, const float*, const int32_t*, double*) { no_validation(); }
-  virtual void keep(const int32_t*) { no_validation(); }
-  virtual void take(const int32_t*) { no_validation(); }
+  // Between two calls of fit; see rs_ensemble_validate.
+  virtual void validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                        const int32_t* which, double* losses) = 0;
+  virtual void keep(const int32_t* which) = 0;
+  virtual void take(const int32_t* which) = 0;
 
  protected:
-  [[noreturn]] static void no_validation() { throw std::runtime_error("this engine's ensembles have no validation and no averages"); }
-
   bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
 
   const rs::Network network_;

@@ -1,4 +1,5 @@
-// What all engines' ensembles share of a fit: its books, its rounds between two exchanges, and the mean of parameters.
+// What all engines' ensembles share: each model's optimizer, and of a fit its books, its rounds between two exchanges, and
+// the mean of parameters.
 // A Model is an engine's own; it has
 //   int64_t steps   since its parameters were set
 //   int64_t failed  the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
@@ -13,6 +14,20 @@
 #include "ringstep.h"
 
 namespace rs {
+
+// A model's own.
+inline rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
+  rs_optimizer settings = options.model.optimizer;
+  if (options.lr) settings.lr = options.lr[model];
+  if (options.momentum) settings.momentum = options.momentum[model];
+  if (options.weight_decay) settings.weight_decay = options.weight_decay[model];
+  return settings;
+}
+
+inline bool same(const rs_optimizer& a, const rs_optimizer& b) {
+  return a.kind == b.kind && a.lr == b.lr && a.momentum == b.momentum && a.nesterov == b.nesterov &&
+         a.weight_decay == b.weight_decay && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.eps == b.eps;
+}
 
 // One call of fit.
 struct EnsembleFit {

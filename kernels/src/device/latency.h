@@ -6,17 +6,17 @@
 
 namespace rs::gpu {
 
-template <typename Shape, rs_activation A>
+template <typename Shape, rs_activation A, LatencyRule kRule>
 void latency_steps(const LatencySteps& task, cudaStream_t stream) {
   if (task.models <= 0 || task.steps <= 0) return;
   if (task.batch == 1) {
     constexpr int64_t kModels = 32 / kModelLanes;
     const dim3 grid(static_cast<unsigned>((task.models + kModels - 1) / kModels));
-    simt::launch(latency_one_kernel<Shape, A>, grid, dim3(32), 0, stream, task);
+    simt::launch(latency_one_kernel<Shape, A, kRule>, grid, dim3(32), 0, stream, task);
   } else {
     const dim3 grid(static_cast<unsigned>(task.models));
     const dim3 block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
-    simt::launch(latency_batch_kernel<Shape, A>, grid, block, 0, stream, task);
+    simt::launch(latency_batch_kernel<Shape, A, kRule>, grid, block, 0, stream, task);
   }
 }
 

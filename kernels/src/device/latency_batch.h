@@ -4,6 +4,7 @@
 //   task.model       [models]           settings, and how far each model has come: read at the start, written at the
 //                                       end
 //   task.parameters  [models][stride]   likewise; in between they are in shared memory
+//   task.m, task.v   [models][stride]   likewise, the optimizer's moments
 //   task.losses      [models][capacity] a sum for each epoch that ends; may be null
 //   task.stop        one word of the host's; may be null
 //
@@ -22,6 +23,7 @@
 
 #include "device/async_copy.h"
 #include "device/fused_shape.h"
+#include "device/latency_rule.h"
 #include "device/reduce_scatter.h"
 #include "device/small_network.h"
 #include "device/stored_shuffle.h"
@@ -74,27 +76,23 @@ struct BatchWorker {
 
   // The parameter that place i of a group's sums stands for, or -1.
   __device__ __forceinline__ int parameter_at(int i) const {
-    const int owner = i / kList, k = i % kList;
-    if (k == At::kBias2) return layout.bias2();
-    const int unit = owner * kUnits + k / At::kUnit, part = k % At::kUnit;
-    if (k > At::kBias2 || unit >= layout.hidden) return -1;
-    if (part == kInputs) return layout.bias1() + unit;
-    if (part > kInputs) return layout.weight2() + unit;
-    return part < layout.inputs ? unit * layout.inputs + part : -1;
+    return At::parameter_at(layout, i / kList, i % kList);
   }
 
-  __device__ __forceinline__ void load_parameters(const float* from) {
+  // Brings what the parameters have each to the order of the sums.
+  __device__ __forceinline__ void load(const float* from, float (&to)[kGroupList]) const {
     for (int i = thread; i < kGroupList; i += threads) {
       const int p = parameter_at(i);
-      shared.parameters[i] = p < 0 ? 0.0f : from[p];
+      to[i] = p < 0 ? 0.0f : from[p];
     }
   }
 
-  __device__ __forceinline__ void store_parameters(float* to) const {
+  // And back.
+  __device__ __forceinline__ void store(const float (&from)[kGroupList], float* to) const {
     for (int i = thread; i < kGroupList; i += threads) {
       const int p = parameter_at(i);
       const bool copy = i % kList == At::kBias2 && i >= kList;  // every lane has bias2
-      if (p >= 0 && !copy) to[p] = shared.parameters[i];
+      if (p >= 0 && !copy) to[p] = from[i];
     }
   }
 
@@ -147,12 +145,24 @@ struct BatchWorker {
   }
 };
 
-template <typename Shape, rs_activation A>
+// The moments of a thread block's parameters, in the order of the sums.
+template <int kMoments, int kCount>
+struct BlockMoments {
+  float values[kMoments > 0 ? kMoments : 1][kCount];
+
+  __device__ __forceinline__ float& at(int moment, int k) { return values[moment][k]; }
+};
+
+template <typename Shape, rs_activation A, LatencyRule kRule>
 __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const LatencySteps task) {
   using Worker = BatchWorker<Shape, A>;
-  constexpr int kLooks = 256;
+  using Rule = typename RuleOf<kRule>::type;
+  constexpr int kMoments = Rule::kMoments, kLooks = 256;
   __shared__ typename Worker::Shared shared;
-  __shared__ double loss_sum;  // this and what follows thread 0 writes
+  __shared__ BlockMoments<kMoments, Worker::kGroupList> moments;
+  __shared__ OptimizerState optimizer;  // this and what follows thread 0 writes
+  __shared__ Rule shared_rule;
+  __shared__ double loss_sum;
   __shared__ float last_loss;
   __shared__ int stop;
 
@@ -202,9 +212,24 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     }
     commit_copies();
   };
-  worker.load_parameters(parameters);
+  worker.load(parameters, shared.parameters);
+  if constexpr (kMoments > 0) {
+    for (int k = 0; k < kMoments; ++k) {
+      const float* const from = Rule::memory(task, model.optimizer, k);
+      if (from) {
+        worker.load(from + blockIdx.x * task.parameter_stride, moments.values[k]);
+      } else {
+        const float fresh = Rule::fresh(model.optimizer);
+        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) moments.values[k][i] = fresh;
+      }
+    }
+  }
   if (task.shuffled && worker.thread < 16) shuffle(worker.thread / 8, worker.thread % 8);
   if (worker.thread == 0) {
+    if constexpr (kMoments > 0) {
+      optimizer = model.optimizer;
+      shared_rule = Rule(model);
+    }
     loss_sum = model.epoch_loss_sum;
     stop = 0;
   }
@@ -229,20 +254,27 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     }
     worker.write_sums();
     if (worker.thread == 0 && task.stop && ++looks % kLooks == 0) stop = *task.stop;
+    if constexpr (kMoments > 0) {
+      if (worker.thread == 0) shared_rule.take(Rule::numbers_of(optimizer, optimizer));
+    }
     __syncthreads();
 
     const float loss = model.loss_weight * worker.sum(Worker::At::kLoss);
     if (worker.thread == 0) last_loss = loss;
     failed = !(loss < __uint_as_float(0x7F800000));
     if (failed) break;  // all threads: the loss is the same sum to each
-    const float descent = -model.lr, scale = 1.0f / static_cast<float>(rows);
-    for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
-      if (worker.owned >> k & 1) shared.parameters[i] = fmaf(descent, worker.sum(i) * scale, shared.parameters[i]);
-    }
+    const Rule rule = kMoments == 0 ? Rule(model) : shared_rule;
+    const float scale = 1.0f / static_cast<float>(rows);
+    rule.dispatch([&](const auto& own) {
+      for (int k = 0, i = worker.thread; i < Worker::kGroupList; ++k, i += worker.threads) {
+        if (worker.owned >> k & 1) own.apply(true, worker.sum(i) * scale, shared.parameters[i], moments, i);
+      }
+    });
     --left;
     row += rows;
     const bool ends = row == all_rows;
     if (worker.thread == 0) {
+      if constexpr (kMoments > 0) advance(optimizer.settings, optimizer);
       loss_sum += loss;
       if (ends && task.losses) task.losses[blockIdx.x * task.losses_capacity + ended] = loss_sum;
       if (ends) loss_sum = 0;
@@ -256,7 +288,14 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
   wait_copies<0>();
   __syncthreads();
 
-  worker.store_parameters(parameters);
+  worker.store(shared.parameters, parameters);
+  if constexpr (kMoments > 0) {
+    for (int k = 0; k < kMoments; ++k) {
+      float* const to = Rule::memory(task, optimizer, k);
+      if (to) worker.store(moments.values[k], to + blockIdx.x * task.parameter_stride);
+    }
+    if (worker.thread == 0) model.optimizer = optimizer;
+  }
   if (worker.thread == 0) {
     model.steps += most - left;
     model.epoch += ended;
@@ -274,7 +313,7 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_gradient_batch_ker
   __shared__ typename Worker::Shared shared;
   const SmallLayout layout = {task.inputs, task.hidden};
   Worker worker(shared, layout);
-  worker.load_parameters(task.parameters);
+  worker.load(task.parameters, shared.parameters);
   const int rows = static_cast<int>(task.count);
   const auto copy = [&](int stage, int first) {
     if (first < rows) {

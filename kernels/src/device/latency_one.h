@@ -4,6 +4,7 @@
 //   task.model       [models]           settings, and how far each model has come: read at the start, written at the
 //                                       end
 //   task.parameters  [models][stride]   likewise; in between they are in registers
+//   task.m, task.v   [models][stride]   likewise, the optimizer's moments; in between they are in shared memory
 //   task.losses      [models][capacity] a sum for each epoch that ends; may be null
 //   task.stop        one word of the host's; may be null
 //
@@ -24,7 +25,7 @@
 
 #include "device/async_copy.h"
 #include "device/fused_shape.h"
-#include "device/multiply_add_if.h"
+#include "device/latency_rule.h"
 #include "device/small_network.h"
 #include "device/stored_shuffle.h"
 #include "device/tiles.h"
@@ -59,20 +60,55 @@ struct OneSample {
     e = sum_over_group<kModelLanes>(products) + rest;
   }
 
-  // f(parameter, its gradient) for all that the lane has; a parameter is used before f may change it.
+  // f(parameter, its gradient, its place in ListOf) for all that the lane has; a parameter is used before f may change it.
   template <typename Weights, typename F>
   __device__ __forceinline__ void backward(Weights& w, const float (&x)[kInputs], F f) const {
+    using At = ListOf<kInputs, kUnits>;
     const float d = e + e;
 #pragma unroll
     for (int u = 0; u < kUnits; ++u) {
       const float dz = activation_gradient<A>(d * w.weight2[u], h[u]);
-      f(w.weight2[u], d * h[u]);
-      f(w.bias1[u], dz);
+      f(w.weight2[u], d * h[u], u * At::kUnit + kInputs + 1);
+      f(w.bias1[u], dz, u * At::kUnit + kInputs);
 #pragma unroll
-      for (int i = 0; i < kInputs; ++i) f(w.weight1[u][i], dz * x[i]);
+      for (int i = 0; i < kInputs; ++i) f(w.weight1[u][i], dz * x[i], u * At::kUnit + i);
     }
-    f(w.bias2, d);
+    f(w.bias2, d, At::kBias2);
   }
+};
+
+// The moments of a lane's parameters, in the order of ListOf. In shared memory, a word of each lane side by side: beside
+// the weights registers have no room for them.
+template <int kMoments, int kCount>
+class LaneMoments {
+ public:
+  static constexpr int kShared = kMoments * kCount * 32;
+
+  __device__ __forceinline__ explicit LaneMoments(float* shared) : own_(shared + threadIdx.x) {}
+
+  __device__ __forceinline__ float& at(int moment, int k) { return own_[(moment * kCount + k) * 32]; }
+
+  // From a moment of all the network's parameters, or all of one value where it is null.
+  template <typename At>
+  __device__ __forceinline__ void load(int moment, const float* from, float fresh, SmallLayout layout, int lane) {
+#pragma unroll 1
+    for (int k = 0; k < kCount; ++k) {
+      const int p = At::parameter_at(layout, lane, k);
+      at(moment, k) = from && p >= 0 ? from[p] : fresh;
+    }
+  }
+
+  template <typename At>
+  __device__ __forceinline__ void store(int moment, float* to, SmallLayout layout, int lane) {
+#pragma unroll 1
+    for (int k = 0; k < kCount; ++k) {
+      const int p = At::parameter_at(layout, lane, k);
+      if (p >= 0 && (k < At::kBias2 || lane == 0)) to[p] = at(moment, k);
+    }
+  }
+
+ private:
+  float* const own_;
 };
 
 // The largest |e| whose loss is finite. Rounding keeps order, so that all below it are finite too.
@@ -90,13 +126,36 @@ __device__ __forceinline__ float largest_error(float loss_weight) {
   return __uint_as_float(low);
 }
 
-template <typename Shape, rs_activation A>
+// The numbers of the optimizer's next steps, by the lanes of a group: each has every kModelLanes-th.
+template <typename Rule, int kSteps>
+__device__ __forceinline__ void number_steps(const OptimizerState& optimizer, int lane, StepNumbers (&numbers)[kSteps]) {
+  Progress progress = optimizer;
+#pragma unroll 1
+  for (int first = 0; first < kSteps; first += kModelLanes) {
+    Progress own = progress;
+#pragma unroll 1
+    for (int s = 0; s < kModelLanes; ++s) {
+      if (s == lane) own = progress;
+      advance(optimizer.settings, progress);
+    }
+    numbers[first + lane] = Rule::numbers_of(optimizer, own);
+  }
+}
+
+template <typename Shape, rs_activation A, LatencyRule kRule>
 __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps task) {
   constexpr int kInputs = Shape::kInputs, kUnits = (Shape::kHidden + kModelLanes - 1) / kModelLanes;
+  using At = ListOf<kInputs, kUnits>;
+  using Rule = typename RuleOf<kRule>::type;
+  constexpr int kMoments = Rule::kMoments, kCount = At::kBias2 + 1;
+  using Moments = LaneMoments<kMoments, kCount>;
   constexpr int kModels = 32 / kModelLanes, kChunk = 16, kRow = (kInputs + 4) / 4 * 4, kLooks = 32;
   // Padded so that the four models' rows lie in different banks; one row more, as the next is read ahead.
   __shared__ __align__(16) float chunks[2][kModels][(kChunk + 1) * kRow + 4 - kRow % 8];
   __shared__ StoredShuffle shuffles[kModels];
+  __shared__ float shared_moments[kMoments > 0 ? Moments::kShared : 1];
+  __shared__ OptimizerState optimizers[kModels];
+  __shared__ StepNumbers numbers[kModels][kChunk];
 
   const int lane = static_cast<int>(threadIdx.x) % kModelLanes, slot = static_cast<int>(threadIdx.x) / kModelLanes;
   const int own = static_cast<int>(blockIdx.x) * kModels + slot;
@@ -109,7 +168,17 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
 
   LaneWeights<kInputs, kUnits> weights;
   weights.load(parameters(), layout, lane);
-  const float descent = -model()->lr, loss_weight = model()->loss_weight, limit = largest_error(loss_weight);
+  Rule rule(*model());
+  Moments moments(shared_moments);
+  if constexpr (kMoments > 0) {
+    if (lane == 0) optimizers[slot] = model()->optimizer;
+    for (int k = 0; k < kMoments; ++k) {
+      const float* from = Rule::memory(task, model()->optimizer, k);
+      if (from) from += which * task.parameter_stride;
+      moments.template load<At>(k, from, Rule::fresh(model()->optimizer), layout, lane);
+    }
+  }
+  const float loss_weight = model()->loss_weight, limit = largest_error(loss_weight);
   const int64_t rows = model()->rows;
   double loss_sum = model()->epoch_loss_sum;
   float last_loss = model()->last_loss;
@@ -153,6 +222,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     __syncwarp();
     const int next = copy(stage ^ 1, ends ? 0 : row + count, left - count);
     wait_copies<1>();
+    if constexpr (kMoments > 0) number_steps<Rule>(optimizers[slot], lane, numbers[slot]);
     __syncwarp();
 
     int longest = count;  // of the warp's models
@@ -164,7 +234,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     const float* from = chunks[stage][slot];
     float ahead[kRow];
     load_row(from, ahead);
-#pragma unroll 2
+#pragma unroll kMoments == 0 ? 2 : 1
     for (int s = 0; s < longest; ++s) {
       float x[kInputs];
 #pragma unroll
@@ -176,7 +246,10 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       OneSample<kInputs, kUnits, A> sample;
       sample.forward(weights, x, y, units);
       const bool due = s < count, finite = fabsf(sample.e) <= limit, happens = due && finite;
-      sample.backward(weights, x, [&](float& p, float gradient) { multiply_add_if(happens, descent, gradient, p); });
+      if constexpr (kMoments > 0) rule.take(numbers[slot][s]);
+      rule.dispatch([&](const auto& own) {
+        sample.backward(weights, x, [&](float& p, float g, int k) { own.apply(happens, g, p, moments, k); });
+      });
       const float loss = loss_weight * (sample.e * sample.e);
       last_loss = due ? loss : last_loss;
       loss_sum += happens ? loss : 0.0f;
@@ -184,6 +257,12 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
     }
     row += count;
     left -= count;
+    if constexpr (kMoments > 0) {
+      __syncwarp();  // all have read the state
+      if (lane == 0) {
+        for (int s = 0; s < count; ++s) advance(optimizers[slot].settings, optimizers[slot]);
+      }
+    }
     if (row == rows && count > 0) {
       if (lane == 0 && task.losses) task.losses[own * task.losses_capacity + ended] = loss_sum;
       ++ended, ++epoch;
@@ -203,8 +282,15 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
 
   if (!live) return;
   weights.store(parameters(), layout, lane);
+  if constexpr (kMoments > 0) {
+    for (int k = 0; k < kMoments; ++k) {
+      float* const to = Rule::memory(task, optimizers[slot], k);
+      if (to) moments.template store<At>(k, to + which * task.parameter_stride, layout, lane);
+    }
+  }
   if (lane == 0) {
     LatencyModel& m = *model();
+    if constexpr (kMoments > 0) m.optimizer = optimizers[slot];
     m.steps += m.share_of(task.steps) - left;
     m.epoch = epoch;
     m.row = row;
@@ -230,7 +316,7 @@ __global__ __launch_bounds__(32) void latency_gradient_one_kernel(const LatencyG
   OneSample<kInputs, kUnits, A> sample;
   sample.forward(weights, x, task.rows.y[row], layout.hidden - lane * kUnits);
   if (threadIdx.x >= kModelLanes) return;
-  sample.backward(weights, x, [](float& p, float gradient) { p = gradient; });
+  sample.backward(weights, x, [](float& p, float gradient, int) { p = gradient; });
   weights.store(task.gradient, layout, lane);
   if (lane == 0) task.gradient[layout.loss()] = task.loss_weight * (sample.e * sample.e);
   for (int p = layout.loss() + 1 + lane; p < layout.length(); p += kModelLanes) task.gradient[p] = 0;

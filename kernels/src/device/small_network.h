@@ -22,6 +22,26 @@ struct SmallLayout {
   __device__ int length() const { return (loss() + 16) / 16 * 16; }  // of a gradient vector
 };
 
+// How what a lane has for its units is listed: of each unit weight1, bias1 and weight2, then bias2 and the loss.
+// kLength is that, rounded up so that the list can be halved once for each bit of the groups in a warp.
+template <int kInputs, int kUnits>
+struct ListOf {
+  static constexpr int kUnit = kInputs + 2, kBias2 = kUnits * kUnit, kLoss = kBias2 + 1;
+
+  template <int kMultiple>
+  static constexpr int kLength = (kLoss + kMultiple) / kMultiple * kMultiple;
+
+  // The parameter that place k of a lane's list stands for, or -1.
+  __device__ __forceinline__ static int parameter_at(SmallLayout layout, int lane, int k) {
+    if (k == kBias2) return layout.bias2();
+    const int unit = lane * kUnits + k / kUnit, part = k % kUnit;
+    if (k > kBias2 || unit >= layout.hidden) return -1;
+    if (part == kInputs) return layout.bias1() + unit;
+    if (part > kInputs) return layout.weight2() + unit;
+    return part < layout.inputs ? unit * layout.inputs + part : -1;
+  }
+};
+
 // A lane's units: unit u of lane q is the network's hidden unit q * kUnits + u. Units and inputs beyond the
 // network's own have weights of 0, which keeps them out of the output, and in the rows such inputs are 0 too.
 // What their gradients come to is never written.
@@ -93,16 +113,6 @@ __device__ __forceinline__ void load_row(const float* from, float (&to)[kCount])
     for (int i = 0; i < kCount; ++i) to[i] = from[i];
   }
 }
-
-// How what a lane has for its units is listed: of each unit weight1, bias1 and weight2, then bias2 and the loss.
-// kLength is that, rounded up so that the list can be halved once for each bit of the groups in a warp.
-template <int kInputs, int kUnits>
-struct ListOf {
-  static constexpr int kUnit = kInputs + 2, kBias2 = kUnits * kUnit, kLoss = kBias2 + 1;
-
-  template <int kMultiple>
-  static constexpr int kLength = (kLoss + kMultiple) / kMultiple * kMultiple;
-};
 
 // What a lane gathers of the gradient: for its units, and for the output what every lane of the group has.
 //

@@ -19,13 +19,15 @@ struct Update {
   float decay;            // 1 - lr * weight_decay
 };
 
+// Of the next step from there.
 template <rs_optimizer_kind kKind>
-__device__ Update next_update(const StepState& state) {
-  const rs_optimizer& s = state.settings;
+__device__ Update next_update(const OptimizerState& optimizer, const Progress& from) {
+  const rs_optimizer& s = optimizer.settings;
+  const double lr = optimizer.lr(from);
   Update u = {};
-  u.lr = static_cast<float>(s.lr);
+  u.lr = static_cast<float>(lr);
   u.weight_decay = static_cast<float>(s.weight_decay);
-  u.first_step = state.steps == 0;
+  u.first_step = from.steps == 0;
   if (kKind == RS_SGD) {
     u.momentum = static_cast<float>(s.momentum);
     u.nesterov = s.nesterov != 0;
@@ -34,11 +36,19 @@ __device__ Update next_update(const StepState& state) {
     u.beta2 = static_cast<float>(s.beta2);
     u.beta2_complement = static_cast<float>(1 - s.beta2);
     u.epsilon = static_cast<float>(s.eps);
-    u.step_size = static_cast<float>(s.lr / (1 - state.beta1_power * s.beta1));
-    u.root_correction = static_cast<float>(1 / sqrt(1 - state.beta2_power * s.beta2));
-    u.decay = static_cast<float>(1 - s.lr * s.weight_decay);
+    u.step_size = static_cast<float>(lr / (1 - from.beta1_power * s.beta1));
+    u.root_correction = static_cast<float>(1 / sqrt(1 - from.beta2_power * s.beta2));
+    u.decay = static_cast<float>(1 - lr * s.weight_decay);
   }
   return u;
+}
+
+// Past one more step.
+__device__ inline void advance(const rs_optimizer& settings, Progress& progress) {
+  progress.beta1_power *= settings.beta1;
+  progress.beta2_power *= settings.beta2;
+  progress.steps += 1;
+  progress.fit_steps += 1;
 }
 
 // torch.optim.SGD
@@ -74,9 +84,7 @@ __device__ inline void advance(float loss, bool apply, StepState* state) {
     state->failed = 1;
     return;
   }
-  state->beta1_power *= state->settings.beta1;
-  state->beta2_power *= state->settings.beta2;
-  state->steps += 1;
+  advance(state->settings, *state);
   state->loss_sum += loss;
 }
 

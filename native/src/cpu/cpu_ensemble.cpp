@@ -20,14 +20,6 @@ constexpr size_t kFewSmall = 8, kFew = 3;
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
-rs_optimizer optimizer_of(const rs_ensemble_options& options, int32_t model) {
-  rs_optimizer settings = options.model.optimizer;
-  if (options.lr) settings.lr = options.lr[model];
-  if (options.momentum) settings.momentum = options.momentum[model];
-  if (options.weight_decay) settings.weight_decay = options.weight_decay[model];
-  return settings;
-}
-
 // The average of a trainer's parameters stands for them as long as this lives; where there is none nothing changes.
 class AverageInUse {
  public:
@@ -44,11 +36,6 @@ class AverageInUse {
   Trainer& trainer_;
   const bool swaps_;
 };
-
-bool same(const rs_optimizer& a, const rs_optimizer& b) {
-  return a.kind == b.kind && a.lr == b.lr && a.momentum == b.momentum && a.nesterov == b.nesterov &&
-         a.weight_decay == b.weight_decay && a.beta1 == b.beta1 && a.beta2 == b.beta2 && a.eps == b.eps;
-}
 
 }  // namespace
 

@@ -224,10 +224,10 @@ std::string check_optimizer(Bench& b) {
 
 std::vector<double> widened(const std::vector<float>& values) { return std::vector<double>(values.begin(), values.end()); }
 
-std::string check_path(Bench& b, bool plain_sgd, rs_precision precision, int64_t rows, Path path, double bound) {
+std::string check_path(Bench& b, rs_precision precision, int64_t rows, Path path, double bound) {
   const int32_t sizes[] = {10, 20, 1};
   const Network network(sizes, 3, RS_TANH);
-  Gradient gradient(b.device, network, plain_sgd, precision, b.stream);
+  Gradient gradient(b.device, network, precision, b.stream);
   if (gradient.path(rows) != path) throw Skipped("this build has no such kernel");
   const auto x = b.put(random(rows * 10, 1)), y = b.put(random(rows, 2));
   const auto parameters = b.put(random(gradient.length(), 3)), weights = b.put({1.0f});
@@ -241,12 +241,12 @@ std::string check_path(Bench& b, bool plain_sgd, rs_precision precision, int64_t
   return compare(b.get(actual), widened(b.get(expected)), bound);
 }
 
-std::string check_fused(Bench& b) { return check_path(b, false, RS_FLOAT32, 5000, Path::kFused, 2e-6); }
-std::string check_persistent(Bench& b) { return check_path(b, true, RS_FLOAT32, 37, Path::kPersistent, 2e-6); }
+std::string check_fused(Bench& b) { return check_path(b, RS_FLOAT32, 5000, Path::kFused, 2e-6); }
+std::string check_persistent(Bench& b) { return check_path(b, RS_FLOAT32, 37, Path::kPersistent, 2e-6); }
 
 std::string check_tf32(Bench& b) {
   if (!b.device.has_tf32()) throw Skipped("TF32 needs compute capability 8.0");
-  return check_path(b, false, RS_TF32, 5000, Path::kFusedTf32, 5e-3);
+  return check_path(b, RS_TF32, 5000, Path::kFusedTf32, 5e-3);
 }
 
 // ---- memory ----

@@ -9,6 +9,7 @@
 #include "cuda/error.h"
 #include "device_error.h"
 #include "initialize.h"
+#include "schedule.h"
 
 namespace rs::cuda {
 namespace {
@@ -25,20 +26,20 @@ constexpr int64_t kForwardFloats = 1 << 22;
 }
 
 const rs_ensemble_options& checked(const Network& network, const rs_ensemble_options& options) {
-  const auto any = [&](const double* own, double all) {
-    return own ? std::any_of(own, own + options.models, [](double value) { return value != 0; }) : all != 0;
-  };
-  const rs_optimizer& optimizer = options.model.optimizer;
-  if (optimizer.kind != RS_SGD) refuse("Adam and AdamW");
-  if (any(options.momentum, optimizer.momentum)) refuse("momentum");
-  if (any(options.weight_decay, optimizer.weight_decay)) refuse("weight decay");
   if (options.model.precision != RS_FLOAT32) refuse("TF32");
   const gpu::FusedNetwork* fused = fused_network_of(network);
-  if (!fused || !fused->latency_steps) refuse("kernels for this network, only for small ones of one hidden layer and one output");
+  if (!fused) refuse("kernels for this network, only for small ones of one hidden layer and one output");
   return options;
 }
 
 int64_t epochs_per_launch(int32_t models) { return std::clamp<int64_t>(kLaunchLosses / models, 1, kLaunchEpochs); }
+
+// That does for all the models' optimizers.
+gpu::LatencyRule rule_for(const rs_ensemble_options& options) {
+  gpu::LatencyRule rule = gpu::LatencyRule::kPlain;
+  for (int32_t k = 0; k < options.models; ++k) rule = std::max(rule, rule_of(optimizer_of(options, k)));
+  return rule;
+}
 
 float weight_of(const float* target_scale) { return target_scale ? target_scale[0] * target_scale[0] : 1.0f; }
 
@@ -62,8 +63,9 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
     : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
       device_(device),
       stream_(device.ordinal()),
-      gradients_(device, network_, true, RS_FLOAT32, stream_),
+      gradients_(device, network_, RS_FLOAT32, stream_),
       state_(static_cast<size_t>(models_)),
+      rule_(rule_for(options)),
       parameters_(device, models_ * gradients_.length(), "the parameters", stream_),
       models_on_device_(device, models_, "the models of an ensemble", stream_),
       losses_(device, models_ * epochs_per_launch(models_), "the losses of epochs", stream_),
@@ -75,9 +77,11 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
       done_(device.ordinal()) {
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
-    model.lr = options.lr ? options.lr[k] : options.model.optimizer.lr;
+    model.optimizer = gpu::fresh_state(optimizer_of(options, k));
     model.last_loss = std::numeric_limits<double>::quiet_NaN();
   }
+  if (rule_ != gpu::LatencyRule::kPlain) m_ = {device_, parameters_.count(), "the optimizers' state", stream_};
+  if (options.model.optimizer.kind != RS_SGD) v_ = {device_, parameters_.count(), "the optimizers' state", stream_};
   parameters_.clear();
   stream_.wait("creating an ensemble");
 }
@@ -93,13 +97,20 @@ Ensemble::~Ensemble() {
 
 // ---- parameters ----
 
+// A model with new parameters starts anew.
+void Ensemble::reset(int32_t k) {
+  Model& model = state_[static_cast<size_t>(k)];
+  model.optimizer = gpu::fresh_state(model.optimizer.settings);
+  model.steps = model.failed = 0;
+}
+
 void Ensemble::initialize(const uint64_t* seeds) {
   const DeviceScope scope(device_.ordinal());
   const int64_t length = gradients_.length();
   std::vector<float> all(static_cast<size_t>(models_ * length));
   for (int32_t k = 0; k < models_; ++k) {
     rs::initialize(network_, seeds[k], all.data() + k * length);
-    state_[static_cast<size_t>(k)].steps = state_[static_cast<size_t>(k)].failed = 0;
+    reset(k);
   }
   staging_.copy(parameters_.get(), all.data(), models_ * length, stream_);
   stream_.wait("setting the parameters");
@@ -114,7 +125,7 @@ void Ensemble::set_parameters(int32_t model, const float* parameters) {
   const DeviceScope scope(device_.ordinal());
   staging_.copy(parameters_of(model), parameters, network_.parameter_count, stream_);
   stream_.wait("setting the parameters");
-  state_[static_cast<size_t>(model)].steps = state_[static_cast<size_t>(model)].failed = 0;
+  reset(model);
 }
 
 void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
@@ -123,11 +134,13 @@ void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
 }
 
 void Ensemble::set_learning_rates(const double* lr) {
-  for (int32_t k = 0; k < models_; ++k) state_[static_cast<size_t>(k)].lr = lr[k];
+  for (int32_t k = 0; k < models_; ++k) state_[static_cast<size_t>(k)].optimizer.settings.lr = lr[k];
 }
 
 bool Ensemble::one_optimizer() const {
-  return std::all_of(state_.begin(), state_.end(), [&](const Model& model) { return model.lr == state_[0].lr; });
+  return std::all_of(state_.begin(), state_.end(), [&](const Model& model) {
+    return same(model.optimizer.settings, state_[0].optimizer.settings);
+  });
 }
 
 void Ensemble::losses(double* losses) {
@@ -141,7 +154,10 @@ void Ensemble::failures(int64_t* steps) {
 // ---- steps ----
 
 // Of the models in seen_, which are there again afterwards. Past the deadline they stop where they are.
-void Ensemble::run_kernel(const gpu::LatencySteps& task, const Deadline& deadline) {
+void Ensemble::run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const Deadline& deadline) {
+  task.rule = rule;
+  task.m = m_.get();
+  task.v = v_.get();
   stop_[0] = 0;
   models_on_device_.copy_from(seen_.get(), models_);
   gradients_.fused()->latency_steps(task, stream_);
@@ -164,17 +180,19 @@ void Ensemble::step(const float* x, const float* y, int64_t rows) {
   for (int32_t k = 0; k < models_; ++k) {
     const Model& model = state_[static_cast<size_t>(k)];
     gpu::LatencyModel& m = seen_[k] = {};
-    m.lr = static_cast<float>(model.lr);
+    m.lr = static_cast<float>(model.optimizer.settings.lr);
     m.loss_weight = 1;
     m.rows = rows;
+    m.optimizer = model.optimizer;
     m.failed = model.failed != 0;
   }
   run_kernel({staged_x_.get(), staged_y_.get(), false, network_.inputs(), network_.layers[0].out, rows, models_,
               models_on_device_.get(), parameters_.get(), gradients_.length(), 1, nullptr, 0, nullptr},
-             Deadline(0));
+             rule_, Deadline(0));
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
     if (model.failed) continue;
+    static_cast<gpu::Progress&>(model.optimizer) = seen_[k].optimizer;
     model.last_loss = seen_[k].last_loss / static_cast<double>(rows);
     if (seen_[k].failed) {
       model.failed = model.steps + 1;
@@ -194,7 +212,6 @@ void Ensemble::require_plain(const Fitting& fitting) const {
   if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
   for (int32_t k = 0; k < models_; ++k) {
     if (const char* what = beyond_plain(fitting.data, fitting.fits[k])) refuse(what);
-    if (fitting.fits[k].losses_capacity > 0) refuse("pauses between epochs");
     if (fitting.batch(k) > gpu::kMostLatencyBatch) {
       refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
     }
@@ -223,17 +240,19 @@ bool Ensemble::train(const Fitting& fitting) {
 void Ensemble::launch(const Fitting& fitting, Form form) {
   const int64_t epochs = epochs_per_launch(models_);
   int64_t steps = 0;
+  gpu::LatencyRule rule = rule_;
   for (int32_t k = 0; k < models_; ++k) {
     const bool takes_part = is_due(fitting, k) && fitting.form(k) == form;
     const int64_t own = prepare(fitting, k, epochs);
     seen_[k].most_steps = takes_part ? own : 0;
+    if (takes_part && !seen_[k].optimizer.schedule.is_constant()) rule = gpu::LatencyRule::kAny;
     steps = std::max(steps, seen_[k].most_steps);
   }
   const DatasetRows& rows = fitting.rows_on_device;
   run_kernel({rows.x(), rows.y(), form.shuffled, network_.inputs(), network_.layers[0].out, form.batch, models_,
               models_on_device_.get(), parameters_.get(), gradients_.length(), static_cast<int32_t>(steps), losses_.get(),
               epochs, stop_.get()},
-             fitting.deadline);
+             rule, fitting.deadline);
   for (int32_t k = 0; k < models_; ++k) {
     if (seen_[k].most_steps > 0) enter(fitting, k, epochs);
   }
@@ -245,7 +264,11 @@ int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
   const rs_fit& fit = fitting.fits[k];
   const Model& model = state_[static_cast<size_t>(k)];
   gpu::LatencyModel& m = seen_[k] = {};
-  m.lr = static_cast<float>(model.lr);
+  m.optimizer = model.optimizer;
+  m.optimizer.scheduled = true;
+  m.optimizer.schedule = Schedule(fit, model.optimizer.settings.lr, fitting.rows(k));
+  m.optimizer.fit_steps = fit.steps;
+  m.lr = static_cast<float>(m.optimizer.schedule.rate(fit.steps));
   m.loss_weight = weight_of(fit.target_scale);
   m.seed = fit.seed;
   m.first = fitting.first_row(k);
@@ -257,7 +280,9 @@ int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
   const int64_t batch = fitting.batch(k), steps_per_epoch = (m.rows + batch - 1) / batch;
   const int64_t begun = (fit.row + batch - 1) / batch;
   // No product that could overflow: more steps than a launch takes are as good as any number.
-  const int64_t whole = std::min(fit.epochs - fit.epoch, epochs), enough = kLaunchSteps / steps_per_epoch + 2;
+  int64_t whole = std::min(fit.epochs - fit.epoch, epochs);
+  if (fit.losses_capacity > 0) whole = std::min(whole, fit.losses_capacity - fit.losses_count);
+  const int64_t enough = kLaunchSteps / steps_per_epoch + 2;
   int64_t most = std::min<int64_t>(kLaunchSteps, std::min(whole, enough) * steps_per_epoch - begun);
   if (fit.step_limit > 0) most = std::min(most, fit.step_limit - fit.steps);
   return most;
@@ -269,6 +294,7 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
   Model& model = state_[static_cast<size_t>(k)];
   const gpu::LatencyModel& m = seen_[k];
   const int64_t rows = fitting.rows(k), batch = fitting.batch(k);
+  static_cast<gpu::Progress&>(model.optimizer) = m.optimizer;
   for (int64_t e = fit.epoch; e < m.epoch; ++e) {
     if (fit.losses) fit.losses[e] = seen_losses_[k * epochs + e - fit.epoch] / static_cast<double>(rows);
     fit.losses_count += 1;
@@ -288,6 +314,9 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const Deadline deadline(run.seconds);
   const Fitting fitting = {{data, fits, run, deadline}, DatasetRows::of(data, device_)};
   require_plain(fitting);
+  for (int32_t k = 0; k < models_; ++k) {
+    if (fits[k].steps == 0) state_[static_cast<size_t>(k)].kept = false;
+  }
   keep_books(state_, fitting, [&] {
     train_in_rounds(state_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
   });
@@ -312,6 +341,13 @@ void Ensemble::average(const Fitting& fitting) {
 
 void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, double* losses) {
+  std::vector<int32_t> all(static_cast<size_t>(models_));
+  std::iota(all.begin(), all.end(), 0);
+  evaluate_some(data, first_rows, row_counts, target_scales, all, losses);
+}
+
+void Ensemble::evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                             const float* target_scales, const std::vector<int32_t>& models, double* losses) {
   if (data.weights.get()) refuse("sample weights");
   const DeviceScope scope(device_.ordinal());
   const DatasetRows& rows = DatasetRows::of(data, device_);
@@ -323,21 +359,22 @@ void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const
   const int64_t most_rows = row_counts ? *std::max_element(row_counts, row_counts + models_) : data.rows;
   if (most_rows == 0) return std::fill(losses, losses + models_, std::numeric_limits<double>::quiet_NaN());
   const int64_t most_parts = Gradient::loss_blocks(most_rows).count;
-  const int32_t at_once = static_cast<int32_t>(std::clamp<int64_t>(kForwardFloats / most_parts, 1, models_));
+  const size_t at_once = static_cast<size_t>(std::clamp<int64_t>(kForwardFloats / most_parts, 1, models_));
   gradients_.reserve_forward(most_rows);
-  row_losses_.reserve(device_, at_once * most_parts, "the losses of rows", stream_);
-  std::vector<float> parts(static_cast<size_t>(at_once * most_parts));
-  for (int32_t first = 0; first < models_; first += at_once) {
-    const int32_t end = std::min(models_, first + at_once);
-    for (int32_t k = first; k < end; ++k) {
+  row_losses_.reserve(device_, static_cast<int64_t>(at_once) * most_parts, "the losses of rows", stream_);
+  std::vector<float> parts(at_once * static_cast<size_t>(most_parts));
+  for (size_t first = 0; first < models.size(); first += at_once) {
+    const int64_t some = static_cast<int64_t>(std::min(at_once, models.size() - first));
+    for (int64_t i = 0; i < some; ++i) {
+      const int32_t k = models[first + static_cast<size_t>(i)];
       gradients_.enqueue_losses({rows.x(), rows.y(), first_rows ? first_rows[k] : 0, Shuffle(), false}, count(k), parameters_of(k),
-                                {loss_weights_.get() + k, weights[static_cast<size_t>(k)]},
-                                row_losses_.get() + (k - first) * most_parts);
+                                {loss_weights_.get() + k, weights[static_cast<size_t>(k)]}, row_losses_.get() + i * most_parts);
     }
     stream_.check_launches("evaluating");
-    staging_.copy_back(parts.data(), row_losses_.get(), (end - first) * most_parts, stream_);
-    for (int32_t k = first; k < end; ++k) {
-      const float* own = parts.data() + (k - first) * most_parts;
+    staging_.copy_back(parts.data(), row_losses_.get(), some * most_parts, stream_);
+    for (int64_t i = 0; i < some; ++i) {
+      const int32_t k = models[first + static_cast<size_t>(i)];
+      const float* own = parts.data() + i * most_parts;
       losses[k] = std::accumulate(own, own + Gradient::loss_blocks(count(k)).count, 0.0) / static_cast<double>(count(k));
     }
   }
@@ -360,6 +397,52 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
       staging_.copy_back(y + (k * rows + first) * outputs, staged_y_.get(), count * outputs, stream_);
     }
   }
+}
+
+// ---- between two epochs ----
+
+void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
+                        const float* target_scales, const int32_t* which, double* losses) {
+  std::vector<int32_t> some;
+  for (int32_t k = 0; k < models_; ++k) {
+    if (which[k]) some.push_back(k);
+  }
+  if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, losses);
+}
+
+// Runs of models that lie side by side go in one copy.
+void Ensemble::copy_some(const int32_t* which, float* to, const float* from) {
+  const int64_t length = gradients_.length();
+  for (int32_t k = 0; k < models_; ++k) {
+    if (!which[k]) continue;
+    const int32_t first = k;
+    while (k + 1 < models_ && which[k + 1]) ++k;
+    check(cudaMemcpyAsync(to + first * length, from + first * length, static_cast<size_t>((k + 1 - first) * length) * sizeof(float),
+                          cudaMemcpyDeviceToDevice, stream_),
+          "keeping parameters", device_.ordinal());
+  }
+}
+
+void Ensemble::keep(const int32_t* which) {
+  const DeviceScope scope(device_.ordinal());
+  kept_.reserve(device_, parameters_.count(), "the best parameters", stream_);
+  copy_some(which, kept_.get(), parameters_.get());
+  for (int32_t k = 0; k < models_; ++k) {
+    if (which[k]) state_[static_cast<size_t>(k)].kept = true;
+  }
+}
+
+void Ensemble::take(const int32_t* which) {
+  const DeviceScope scope(device_.ordinal());
+  std::vector<int32_t> kept(static_cast<size_t>(models_));
+  for (int32_t k = 0; k < models_; ++k) {
+    Model& model = state_[static_cast<size_t>(k)];
+    if (!which[k] || !model.kept) continue;
+    kept[static_cast<size_t>(k)] = 1;
+    model.kept = false;
+    model.optimizer = gpu::fresh_state(model.optimizer.settings);
+  }
+  copy_some(kept.data(), parameters_.get(), kept_.get());
 }
 
 }  // namespace rs::cuda

@@ -1,8 +1,8 @@
-// Many models of one shape in training on one GPU: plain SGD on the networks that have fused kernels, in steps of up to
-// 1024 rows. What else the CPU's ensembles can do is refused.
+// Many models of one shape in training on one GPU: networks that have fused kernels, in steps of up to 1024 rows. What
+// else the CPU's ensembles can do is refused.
 //
-// All models take their steps in one launch of the persistent kernel, each with its weights on chip. A model goes through
-// the same steps as a Trainer's, so that it has the same bits.
+// All models take their steps in one launch of the persistent kernel, each with its weights and the optimizer's moments on
+// chip. A model goes through the same steps as a Trainer's, so that it has the same bits.
 #pragma once
 
 #include <cstdint>
@@ -40,13 +40,19 @@ class Ensemble final : public rs_ensemble {
                 double* losses) override;
   void predict(const float* x, int64_t rows, float* y) override;
 
+  void validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                const int32_t* which, double* losses) override;
+  void keep(const int32_t* which) override;
+  void take(const int32_t* which) override;
+
  private:
   // What the host knows of a model. Its parameters are on the device.
   struct Model {
-    double lr;
+    gpu::OptimizerState optimizer;
     int64_t steps = 0;   // since its parameters were set
     int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
     double last_loss;
+    bool kept = false;   // kept_ has parameters of its
   };
 
   // Models that one launch can take: their steps have the same form.
@@ -58,14 +64,19 @@ class Ensemble final : public rs_ensemble {
 
   struct Fitting;
 
+  void reset(int32_t model);
+
   void require_plain(const Fitting& fitting) const;
   bool is_due(const Fitting& fitting, int32_t model) const;
   bool train(const Fitting& fitting);
   void launch(const Fitting& fitting, Form form);
   int64_t prepare(const Fitting& fitting, int32_t model, int64_t epochs);
   void enter(const Fitting& fitting, int32_t model, int64_t epochs);
-  void run_kernel(const gpu::LatencySteps& task, const Deadline& deadline);
+  void run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const Deadline& deadline);
   void average(const Fitting& fitting);
+  void evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                     const std::vector<int32_t>& models, double* losses);
+  void copy_some(const int32_t* which, float* to, const float* from);
   void copy_parameters_back(std::vector<float>& parameters);
   float* parameters_of(int64_t model) const { return parameters_.get() + model * gradients_.length(); }
 
@@ -73,8 +84,11 @@ class Ensemble final : public rs_ensemble {
   Stream stream_;
   Gradient gradients_;
   std::vector<Model> state_;
+  const gpu::LatencyRule rule_;             // that does for every model's optimizer
 
   DeviceArray<float> parameters_;           // [models][length]
+  DeviceArray<float> m_, v_;                // likewise, the optimizers' moments, where they have any
+  DeviceArray<float> kept_;                 // likewise, parameters that were kept, once any were
   DeviceArray<gpu::LatencyModel> models_on_device_;
   DeviceArray<double> losses_;              // [models][epochs] that end within a launch
   DeviceArray<float> staged_x_, staged_y_;  // rows of the host's

@@ -42,7 +42,7 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
       device_(device),
       stream_(device.ordinal()),
       optimizer_(options.optimizer),
-      gradients_(device, network_, is_plain_sgd(), static_cast<rs_precision>(options.precision), stream_),
+      gradients_(device, network_, static_cast<rs_precision>(options.precision), stream_),
       parameters_(device, gradients_.length(), "the parameters", stream_),
       gradient_(device, gradients_.length(), "the gradient", stream_),
       state_(device, 1, "the optimizer's state", stream_),
@@ -81,10 +81,6 @@ Trainer::~Trainer() {
 
 double Trainer::mean(double sum, int64_t rows) const {
   return sum / (static_cast<double>(rows) * network_.outputs());
-}
-
-bool Trainer::is_plain_sgd() const {
-  return optimizer_.kind == RS_SGD && optimizer_.momentum == 0 && optimizer_.weight_decay == 0;
 }
 
 LossWeights Trainer::set_loss_weights(const float* target_scale) {
@@ -143,10 +139,15 @@ void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
   const int64_t count = network_.parameter_count;
   if (m_.get()) staging_.copy_back(moments, m_.get(), count, stream_);
   if (v_.get()) staging_.copy_back(moments + count, v_.get(), count, stream_);
+  const gpu::StepState& seen = see_state();
+  state = {seen.steps, seen.beta1_power, seen.beta2_power};
+}
+
+// As it is now on the device, in pinned memory.
+gpu::StepState& Trainer::see_state() const {
   state_.copy_to(&seen_[0].state, 1);
   stream_.wait("reading the optimizer's state");
-  const gpu::StepState& seen = seen_[0].state;
-  state = {seen.steps, seen.beta1_power, seen.beta2_power};
+  return seen_[0].state;
 }
 
 void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
@@ -227,6 +228,7 @@ rs_status Trainer::step(const float* x, const float* y, int64_t rows) {
   if (ranks_) ranks_->communicator().check();
   reserve(rows);
   clear_failure();
+  leave_schedule();
   const LossWeights weights = set_loss_weights(nullptr);
   const int64_t inputs = rows * network_.inputs(), outputs = rows * network_.outputs();
   if (padded(inputs) + outputs > kSmallStepFloats) {
@@ -483,10 +485,23 @@ class Trainer::Run {
   bool graphs_ = true;
 };
 
-void Trainer::begin_fit(double epoch_loss_sum) {
-  clear_failure();
-  check(cudaMemcpyAsync(&state_.get()->loss_sum, &epoch_loss_sum, sizeof epoch_loss_sum, cudaMemcpyHostToDevice, stream_),
-        "starting a fit", device_.ordinal());
+void Trainer::begin_fit(const rs_fit& fit, int64_t rows) {
+  gpu::StepState& state = see_state();
+  state.failed = 0;
+  failed_ = false;
+  state.loss_sum = fit.epoch_loss_sum;
+  state.scheduled = true;
+  state.schedule = Schedule(fit, optimizer_.lr, rows);
+  state.fit_steps = fit.steps;
+  state_.copy_from(&state, 1);
+  scheduled_ = true;
+}
+
+// A schedule is a fit's: other steps have the trainer's learning rate.
+void Trainer::leave_schedule() {
+  if (!scheduled_) return;
+  check(cudaMemsetAsync(&state_.get()->scheduled, 0, sizeof(bool), stream_), "leaving a schedule", device_.ordinal());
+  scheduled_ = false;
 }
 
 namespace {
@@ -499,8 +514,6 @@ namespace {
 
 const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
   if (data.weights.get()) return "sample weights";
-  if (fit.schedule.kind != RS_CONSTANT || fit.schedule.warmup_steps > 0) return "learning-rate schedules";
-  if (fit.lr_scale != 0 && fit.lr_scale != 1) return "reduce-on-plateau";
   return fit.average.kind != RS_NO_AVERAGE ? "averages of the weights" : nullptr;
 }
 
@@ -516,6 +529,7 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
   reserve(batch);
   reserve(data.rows % batch == 0 ? batch : data.rows % batch);
   const LossWeights weights = set_loss_weights(fit.target_scale);
+  begin_fit(fit, data.rows);
   const rs_status status = ranks_ ? fit_with_ranks(rows, data, fit, weights) : fit_alone(rows, data, fit, weights);
   if (status != RS_OK) return status;
   fit.done = fit.epoch == fit.epochs;
@@ -526,7 +540,6 @@ rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
 
 rs_status Trainer::fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights) {
   if (gradients_.path(std::min(fit.batch, data.rows)) == Path::kPersistent) return fit_persistent(rows, data, fit, weights);
-  begin_fit(fit.epoch_loss_sum);
   return Run(*this, rows, data, fit, weights).run();
 }
 
@@ -538,26 +551,30 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
   losses_.reserve(device_, kLaunchEpochs, "the losses of epochs", stream_);
   Event done(device_.ordinal());
   gpu::LatencyModel& model = seen_model_[0];
+  gpu::StepState& state = seen_[0].state;  // as begin_fit has left it
+  const Schedule& schedule = state.schedule;
+  const gpu::LatencyRule rule = schedule.is_constant() ? rule_of(optimizer_) : gpu::LatencyRule::kAny;
   while (fit.epoch < fit.epochs) {
     int64_t epochs = std::min(fit.epochs - fit.epoch, kLaunchEpochs);
     if (fit.losses_capacity > 0) epochs = std::min(epochs, fit.losses_capacity - fit.losses_count);
     const int64_t begun = (fit.row + batch - 1) / batch;
     const int32_t steps = static_cast<int32_t>(std::min(kLaunchSteps, epochs * steps_per_epoch - begun));
     model = {};
-    model.lr = static_cast<float>(optimizer_.lr);
+    model.lr = static_cast<float>(schedule.rate(fit.steps));
     model.loss_weight = weights.first;
     model.seed = fit.seed;
     model.rows = data.rows;
     model.epoch = fit.epoch;
     model.row = fit.row;
     model.epoch_loss_sum = fit.epoch_loss_sum;
+    model.optimizer = state;
     stop_[0] = 0;
 
     const int64_t epoch_before = fit.epoch;
     model_.copy_from(&model, 1);
     gradients_.fused()->latency_steps({rows.x(), rows.y(), fit.shuffle != 0, network_.inputs(), network_.layers[0].out, batch, 1,
                                        model_.get(), parameters_.get(), gradients_.length(), steps, losses_.get(), kLaunchEpochs,
-                                       stop_.get()},
+                                       stop_.get(), rule, m_.get(), v_.get()},
                                       stream_);
     stream_.check_launches("the steps of a fit");
     model_.copy_to(&model, 1);
@@ -571,6 +588,10 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     };
     done.wait("the steps of a fit", stop_when_due);
 
+    applied_ = state.steps + model.steps;
+    static_cast<gpu::OptimizerState&>(state) = model.optimizer;
+    state.steps = applied_;  // plain SGD does not count
+    state_.copy_from(&state, 1);
     fit.steps += model.steps;
     fit.epoch = model.epoch;
     fit.row = model.row;

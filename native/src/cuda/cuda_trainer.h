@@ -61,9 +61,9 @@ class Trainer final : public rs_trainer {
   class Run;  // one call of fit, in windows
 
   double mean(double sum, int64_t rows) const;
-  bool is_plain_sgd() const;
   LossWeights set_loss_weights(const float* target_scale);
-  void begin_fit(double epoch_loss_sum);
+  void begin_fit(const rs_fit& fit, int64_t rows);
+  void leave_schedule();
   void reset_optimizer();
   void clear_failure();
   void reserve(int64_t batch);
@@ -76,6 +76,7 @@ class Trainer final : public rs_trainer {
   void apply(BlockGradients blocks, int64_t rows);
   rs_status fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
   rs_status fit_persistent(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
+  gpu::StepState& see_state() const;
 
   // With other ranks: ranks.cpp.
   void enqueue_step_of_ranks(const gpu::Rows& rows, int64_t count, LossWeights weights);
@@ -132,6 +133,7 @@ class Trainer final : public rs_trainer {
 
   int64_t applied_ = 0;  // steps that the state had counted when it was last seen
   bool failed_ = false;  // the state says so, until it is cleared
+  bool scheduled_ = false;  // likewise
   double last_loss_;
 
   // Null where this trainer is alone.

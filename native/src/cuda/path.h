@@ -1,5 +1,5 @@
-// Which kernels a step takes. That is a matter of the network, the optimizer and the batch alone, never of the
-// device, the number of ranks or what was done before, so that the same call gives the same bits.
+// Which kernels a step takes. That is a matter of the network and the batch alone, never of the device, the number of
+// ranks or what was done before, so that the same call gives the same bits.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,16 @@ inline const gpu::FusedNetwork* fused_network_of(const Network& network) {
   return gpu::fused_network(network.inputs(), network.layers[0].out, network.outputs(), network.activation);
 }
 
-inline Path path_of(const gpu::FusedNetwork* fused, bool plain_sgd, rs_precision precision, int64_t batch) {
+inline Path path_of(const gpu::FusedNetwork* fused, rs_precision precision, int64_t batch) {
   if (!fused) return Path::kLayered;
   if (precision == RS_TF32 && fused->gradient_tf32) return Path::kFusedTf32;
-  if (plain_sgd && fused->latency_steps && batch <= gpu::kMostLatencyBatch) return Path::kPersistent;
-  return Path::kFused;
+  return batch <= gpu::kMostLatencyBatch ? Path::kPersistent : Path::kFused;
+}
+
+// What a step of the persistent kernels does with its gradient.
+inline gpu::LatencyRule rule_of(const rs_optimizer& optimizer) {
+  const bool plain = optimizer.kind == RS_SGD && optimizer.momentum == 0 && optimizer.weight_decay == 0;
+  return plain ? gpu::LatencyRule::kPlain : gpu::LatencyRule::kAny;
 }
 
 inline const char* name_of(Path path) {

@@ -230,7 +230,6 @@ rs_status Trainer::fit_with_ranks(const DatasetRows& rows, const rs_dataset& dat
   const Deadline deadline(fit.seconds);
   const int64_t batch = std::min(fit.batch, data.rows);
   stop_agreed_ = false;
-  clear_failure();
   if (captures_) reserve_gathered(batch);
   agree_on_graph();
   while (fit.epoch < fit.epochs) {

@@ -24,6 +24,8 @@ struct Work {
   rs_optimizer optimizer;
   int64_t rows, batch, epochs;
   const char* path;  // that its batches take
+  rs_schedule schedule = {};
+  double lr_scale = 0;
 
   Trainer trainer(rs_engine engine = RS_ENGINE_CUDA) const { return make_trainer(sizes, activation, optimizer, 1, engine); }
   Dataset data() const { return random_dataset(rows, sizes.front(), sizes.back(), 5); }
@@ -33,6 +35,8 @@ struct Work {
     fit.epochs = epochs;
     fit.shuffle = shuffle;
     fit.seed = 77;
+    fit.schedule = schedule;
+    fit.lr_scale = lr_scale;
     return fit;
   }
 };

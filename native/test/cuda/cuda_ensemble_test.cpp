@@ -26,7 +26,11 @@ struct Case {
   rs_activation activation;
   int64_t batch, epochs;
   bool groups;  // each model has rows of its own, some fewer than the batch, one a single row
+  rs_optimizer optimizer = test::sgd(0, 0, false, 0);  // but for what models have of their own, see optimizer_of
+  bool scheduled = false;                              // each model in another way
 };
+
+const rs_optimizer kMomentum = test::sgd(0, 0.9, false, 0.01), kNesterov = test::sgd(0, 0.8, true, 0);
 
 const Case kCases[] = {
     {"batch 1", RS_TANH, 1, 3, false},
@@ -35,19 +39,41 @@ const Case kCases[] = {
     {"small batches of groups", RS_TANH, 16, 5, true},
     {"full batches of groups", RS_IDENTITY, 1000, 5, true},
     {"full batches", RS_RELU, 1000, 4, false},
+    {"momentum at batch 1", RS_RELU, 1, 3, false, kMomentum},
+    {"Nesterov's at batch 1 of groups", RS_TANH, 1, 3, true, kNesterov},
+    {"momentum of groups", RS_SIGMOID, 16, 5, true, kMomentum},
+    {"Nesterov's in full batches", RS_TANH, 1000, 4, false, kNesterov},
+    {"Adam at batch 1 of groups", RS_SIGMOID, 1, 3, true, test::adam(RS_ADAM, 0, 0)},
+    {"AdamW at batch 1", RS_TANH, 1, 2, false, test::adam(RS_ADAMW, 0, 0.1)},
+    {"Adam of groups", RS_TANH, 16, 5, true, test::adam(RS_ADAM, 0, 0.01)},
+    {"AdamW in full batches", RS_RELU, 1000, 4, false, test::adam(RS_ADAMW, 0, 0)},
+    {"schedules at batch 1 of groups", RS_TANH, 1, 3, true, test::sgd(0, 0, false, 0), true},
+    {"schedules of Adam", RS_RELU, 16, 4, true, test::adam(RS_ADAM, 0, 0.01), true},
 };
 
 const int64_t kFirstRows[kModels] = {0, 5, 6, 50, 20, 10}, kRowCounts[kModels] = {5, 1, 44, 100, 130, 17};
 
-double lr_of(int32_t k) { return 0.003 * (k + 1); }
+bool is_plain(const rs_optimizer& o) { return o.kind == RS_SGD && o.momentum == 0 && o.weight_decay == 0; }
+
+// Each model's own: every third has no momentum, but with Nesterov's, and every other another weight decay.
+rs_optimizer optimizer_of(const rs_optimizer& all, int32_t k) {
+  rs_optimizer own = all;
+  own.lr = (is_plain(all) ? 0.003 : 0.0005) * (k + 1);
+  if (is_plain(all)) return own;
+  if (k % 3 == 2 && !all.nesterov) own.momentum = 0;
+  if (k % 2 == 1) own.weight_decay += 0.02 * k;
+  return own;
+}
+
 uint64_t seed_of(int32_t k) { return 40 + static_cast<uint64_t>(k); }
 
-rs_ensemble_options options_of(rs_activation activation, rs_engine engine, const std::vector<double>& lr) {
+rs_ensemble_options options_of(rs_activation activation, rs_engine engine, const std::vector<double>& lr,
+                               const rs_optimizer& optimizer = test::sgd(0.01, 0, false, 0)) {
   rs_ensemble_options options = {};
   options.model.sizes = kSizes;
   options.model.size_count = 3;
   options.model.activation = activation;
-  options.model.optimizer = test::sgd(0.01, 0, false, 0);
+  options.model.optimizer = optimizer;
   options.model.threads = 1;
   options.model.engine = engine;
   options.models = static_cast<int32_t>(lr.size());
@@ -55,11 +81,20 @@ rs_ensemble_options options_of(rs_activation activation, rs_engine engine, const
   return options;
 }
 
-Ensemble make_ensemble(rs_activation activation, rs_engine engine = RS_ENGINE_CUDA) {
-  std::vector<double> lr;
+Ensemble make_ensemble(rs_activation activation, rs_engine engine = RS_ENGINE_CUDA,
+                       const rs_optimizer& optimizer = test::sgd(0, 0, false, 0)) {
+  std::vector<double> lr, momentum, weight_decay;
   std::vector<uint64_t> seeds;
-  for (int32_t k = 0; k < kModels; ++k) lr.push_back(lr_of(k)), seeds.push_back(seed_of(k));
-  const rs_ensemble_options options = options_of(activation, engine, lr);
+  for (int32_t k = 0; k < kModels; ++k) {
+    const rs_optimizer own = optimizer_of(optimizer, k);
+    lr.push_back(own.lr);
+    momentum.push_back(own.momentum);
+    weight_decay.push_back(own.weight_decay);
+    seeds.push_back(seed_of(k));
+  }
+  rs_ensemble_options options = options_of(activation, engine, lr, optimizer);
+  options.momentum = momentum.data();
+  options.weight_decay = weight_decay.data();
   rs_ensemble* ensemble = nullptr;
   CHECK_OK(rs_ensemble_create(&options, &ensemble));
   CHECK_OK(rs_ensemble_init(ensemble, seeds.data()));
@@ -72,6 +107,8 @@ rs_fit fit_of(const Case& c, int32_t k) {
   fit.epochs = c.epochs;
   fit.shuffle = 1;
   fit.seed = 1000 + static_cast<uint64_t>(k);
+  const rs_schedule schedules[] = {{}, {RS_COSINE, 0, 0, 0.0001, 3, 0.1}, {RS_STEP_DECAY, 1, 0.5, 0, 0, 0}, {RS_CONSTANT, 0, 0, 0, 9, 0}};
+  if (c.scheduled) fit.schedule = schedules[k % 4], fit.lr_scale = k % 3 == 0 ? 0.7 : 0;
   return fit;
 }
 
@@ -92,7 +129,7 @@ std::vector<float> parameters_of(const Ensemble& ensemble, int32_t k) {
 
 std::vector<Left> together(const Case& c, const Dataset& data, double seconds, rs_engine engine = RS_ENGINE_CUDA,
                            int32_t exchange = RS_EXCHANGE_NEVER) {
-  const Ensemble ensemble = make_ensemble(c.activation, engine);
+  const Ensemble ensemble = make_ensemble(c.activation, engine, c.optimizer);
   std::vector<rs_fit> fits;
   std::vector<Left> left(kModels);
   for (int32_t k = 0; k < kModels; ++k) {
@@ -140,14 +177,14 @@ Dataset rows_of(const Case& c, const Dataset& data, int32_t k) {
   return Dataset(own);
 }
 
-Trainer trainer_of(rs_activation activation, int32_t k) {
-  Trainer trainer = test::make_trainer({10, 20, 1}, activation, test::sgd(lr_of(k), 0, false, 0), 1, RS_ENGINE_CUDA);
+Trainer trainer_of(rs_activation activation, const rs_optimizer& optimizer, int32_t k) {
+  Trainer trainer = test::make_trainer({10, 20, 1}, activation, optimizer_of(optimizer, k), 1, RS_ENGINE_CUDA);
   CHECK_OK(rs_trainer_init(trainer.get(), seed_of(k)));
   return trainer;
 }
 
 Left alone(const Case& c, const Dataset& data, int32_t k) {
-  const Trainer trainer = trainer_of(c.activation, k);
+  const Trainer trainer = trainer_of(c.activation, c.optimizer, k);
   const Dataset own = rows_of(c, data, k);
   Left left;
   left.losses.resize(static_cast<size_t>(c.epochs));
@@ -189,12 +226,12 @@ void models_have_the_bits_of_one_alone(const Case& c, const Dataset& data) {
   printf("%s: ok\n", c.name);
 }
 
-void steps_and_answers_are_those_of_one_alone(const Dataset& data) {
+void steps_and_answers_are_those_of_one_alone(const Dataset& data, const rs_optimizer& optimizer) {
   for (const int64_t rows : {1, 3, 150}) {
-    const Ensemble ensemble = make_ensemble(RS_TANH);
+    const Ensemble ensemble = make_ensemble(RS_TANH, RS_ENGINE_CUDA, optimizer);
     const float *x = rs_dataset_x(data.get()), *y = rs_dataset_y(data.get());
     double lr[kModels], losses[kModels];
-    for (int32_t k = 0; k < kModels; ++k) lr[k] = 2 * lr_of(k);
+    for (int32_t k = 0; k < kModels; ++k) lr[k] = 2 * optimizer_of(optimizer, k).lr;
     for (int i = 0; i < 3; ++i) {
       if (i == 2) CHECK_OK(rs_ensemble_set_learning_rates(ensemble.get(), lr));
       CHECK_OK(rs_ensemble_step(ensemble.get(), x, y, rows));
@@ -203,7 +240,7 @@ void steps_and_answers_are_those_of_one_alone(const Dataset& data) {
     std::vector<float> answers(static_cast<size_t>(kModels * kRows)), own(static_cast<size_t>(kRows));
     CHECK_OK(rs_ensemble_predict(ensemble.get(), x, kRows, answers.data()));
     for (int32_t k = 0; k < kModels; ++k) {
-      const Trainer trainer = trainer_of(RS_TANH, k);
+      const Trainer trainer = trainer_of(RS_TANH, optimizer, k);
       for (int i = 0; i < 3; ++i) {
         if (i == 2) CHECK_OK(rs_trainer_set_learning_rate(trainer.get(), lr[k]));
         CHECK_OK(rs_trainer_step(trainer.get(), x, y, rows));
@@ -218,13 +255,99 @@ void steps_and_answers_are_those_of_one_alone(const Dataset& data) {
   }
 }
 
+// The losses of a model's epochs on validation rows, and the parameters of the epoch that was kept.
+struct Validated {
+  std::vector<double> losses;
+  std::vector<float> parameters;
+};
+
+// What reduce-on-plateau does after the first epoch, and when a model is kept.
+double lr_scale_after(int64_t epoch) { return epoch == 0 ? 0 : 0.5; }
+bool is_kept(int32_t k, int64_t epoch) { return k % 2 == 0 && epoch == k % 3; }
+
+Validated validated_alone(const Case& c, const Dataset& data, const Dataset& validation, int32_t k) {
+  const Trainer trainer = trainer_of(c.activation, c.optimizer, k);
+  const Dataset own = rows_of(c, data, k);
+  Validated left;
+  std::vector<float> kept;
+  rs_fit fit = fit_of(c, k);
+  std::vector<double> losses(static_cast<size_t>(c.epochs));
+  fit.losses = losses.data();
+  fit.losses_capacity = 1;
+  while (!fit.done) {
+    fit.lr_scale = lr_scale_after(fit.epoch);
+    CHECK_OK(rs_trainer_fit(trainer.get(), own.get(), &fit));
+    double loss = 0;
+    CHECK_OK(rs_trainer_evaluate(trainer.get(), validation.get(), nullptr, &loss));
+    left.losses.push_back(loss);
+    if (is_kept(k, fit.epoch - 1)) kept = test::parameters_of(trainer);
+  }
+  left.parameters = kept.empty() ? test::parameters_of(trainer) : kept;
+  return left;
+}
+
+// As validated_alone for all models, in calls that may be short; then one more step of all, as the optimizer of a model
+// whose parameters were taken back begins anew.
+void validation_is_that_of_a_model_alone(const Case& c, const Dataset& data, double seconds) {
+  const Dataset validation = test::random_dataset(29, 10, 1, 6);
+  const Ensemble ensemble = make_ensemble(c.activation, RS_ENGINE_CUDA, c.optimizer);
+  std::vector<rs_fit> fits;
+  std::vector<Validated> left(kModels);
+  std::vector<double> own_losses(static_cast<size_t>(kModels * c.epochs));
+  for (int32_t k = 0; k < kModels; ++k) {
+    fits.push_back(fit_of(c, k));
+    fits.back().losses = own_losses.data() + k * c.epochs;
+    fits.back().losses_capacity = 1;
+    fits.back().lr_scale = lr_scale_after(0);
+  }
+  rs_ensemble_run run = {};
+  run.first_rows = c.groups ? kFirstRows : nullptr;
+  run.row_counts = c.groups ? kRowCounts : nullptr;
+  run.seconds = seconds;
+  std::vector<int64_t> epochs(kModels);
+  while (!run.done) {
+    CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
+    std::vector<int32_t> ended(kModels), keeps(kModels);
+    std::vector<double> losses(kModels, -1);
+    for (size_t k = 0; k < kModels; ++k) {
+      ended[k] = fits[k].epoch > epochs[k];
+      CHECK(fits[k].epoch <= epochs[k] + 1, "model %zu did not pause", k);
+      epochs[k] = fits[k].epoch;
+      keeps[k] = ended[k] && is_kept(static_cast<int32_t>(k), epochs[k] - 1);
+      fits[k].lr_scale = lr_scale_after(fits[k].epoch);
+    }
+    CHECK_OK(rs_ensemble_validate(ensemble.get(), validation.get(), nullptr, nullptr, nullptr, ended.data(), losses.data()));
+    CHECK_OK(rs_ensemble_keep(ensemble.get(), keeps.data()));
+    for (size_t k = 0; k < kModels; ++k) {
+      CHECK(ended[k] || losses[k] == -1, "model %zu was validated amid an epoch", k);
+      if (ended[k]) left[k].losses.push_back(losses[k]);
+    }
+  }
+  const std::vector<int32_t> all(kModels, 1);
+  CHECK_OK(rs_ensemble_take(ensemble.get(), all.data()));
+  for (int32_t k = 0; k < kModels; ++k) {
+    const Validated expected = validated_alone(c, data, validation, k);
+    CHECK(left[static_cast<size_t>(k)].losses == expected.losses, "%s: model %d has other validation losses", c.name, k);
+    CHECK(parameters_of(ensemble, k) == expected.parameters, "%s: model %d has other parameters", c.name, k);
+  }
+  // A kept model begins anew.
+  const float *x = rs_dataset_x(data.get()), *y = rs_dataset_y(data.get());
+  CHECK_OK(rs_ensemble_step(ensemble.get(), x, y, 3));
+  for (int32_t k = 0; k < kModels; k += 2) {
+    const Trainer trainer = trainer_of(c.activation, c.optimizer, k);
+    CHECK_OK(rs_trainer_set_parameters(trainer.get(), validated_alone(c, data, validation, k).parameters.data(), kParameters));
+    CHECK_OK(rs_trainer_step(trainer.get(), x, y, 3));
+    CHECK(parameters_of(ensemble, k) == test::parameters_of(trainer), "%s: model %d does not begin anew", c.name, k);
+  }
+}
+
 // Model 3 is too bold; the others have the bits that they have without it.
 void one_that_diverges_stops_alone(const Dataset& data) {
-  for (const Case& c : {kCases[1], kCases[2]}) {
+  for (const Case& c : {kCases[1], kCases[2], kCases[7], kCases[12]}) {
     const std::vector<Left> sound = together(c, data, 0);
-    const Ensemble ensemble = make_ensemble(c.activation);
+    const Ensemble ensemble = make_ensemble(c.activation, RS_ENGINE_CUDA, c.optimizer);
     double lr[kModels];
-    for (int32_t k = 0; k < kModels; ++k) lr[k] = k == 3 ? 1e30 : lr_of(k);
+    for (int32_t k = 0; k < kModels; ++k) lr[k] = k == 3 ? 1e30 : optimizer_of(c.optimizer, k).lr;
     CHECK_OK(rs_ensemble_set_learning_rates(ensemble.get(), lr));
     std::vector<rs_fit> fits;
     for (int32_t k = 0; k < kModels; ++k) fits.push_back(fit_of(c, k));
@@ -270,17 +393,9 @@ void require_refusal(rs_status status, const char* text) {
 }
 
 void what_a_gpu_cannot_do_is_refused(const Dataset& data) {
-  const std::vector<double> lr = {0.1, 0.2}, momentum = {0, 0.5};
+  const std::vector<double> lr = {0.1, 0.2};
   rs_ensemble* ensemble = nullptr;
   rs_ensemble_options options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
-  options.momentum = momentum.data();
-  require_refusal(rs_ensemble_create(&options, &ensemble), "momentum");
-  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
-  options.model.optimizer = test::sgd(0.1, 0, false, 0.01);
-  require_refusal(rs_ensemble_create(&options, &ensemble), "weight decay");
-  options.model.optimizer = test::adam(RS_ADAM, 0.1, 0);
-  require_refusal(rs_ensemble_create(&options, &ensemble), "Adam");
-  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
   const int32_t deep[] = {4, 5, 6, 1};
   options.model.sizes = deep;
   options.model.size_count = 4;
@@ -300,8 +415,8 @@ void what_a_gpu_cannot_do_is_refused(const Dataset& data) {
   CHECK_OK(rs_ensemble_set_learning_rates(equal.get(), same));
   require_refusal(rs_ensemble_fit(equal.get(), data.get(), fits.data(), &run), "the exchange of gradients");
   run = {};
-  fits[2].schedule.warmup_steps = 5;
-  require_refusal(rs_ensemble_fit(made.get(), data.get(), fits.data(), &run), "schedules");
+  fits[2].average.kind = RS_SWA;
+  require_refusal(rs_ensemble_fit(made.get(), data.get(), fits.data(), &run), "averages");
   const Dataset large = test::random_dataset(1100, 10, 1, 3);
   fits[2] = fit_of(kCases[0], 0);
   fits[2].batch = 1100;
@@ -316,7 +431,13 @@ int main() {
   {
     const Dataset data = test::random_dataset(kRows, 10, 1, 5);
     for (const Case& c : kCases) models_have_the_bits_of_one_alone(c, data);
-    steps_and_answers_are_those_of_one_alone(data);
+    for (const rs_optimizer& optimizer : {test::sgd(0, 0, false, 0), kMomentum, test::adam(RS_ADAM, 0, 0.01)}) {
+      steps_and_answers_are_those_of_one_alone(data, optimizer);
+    }
+    for (const double seconds : {0.0, 1e-9}) {
+      validation_is_that_of_a_model_alone(kCases[3], data, seconds);
+      validation_is_that_of_a_model_alone(kCases[10], data, seconds);
+    }
     one_that_diverges_stops_alone(data);
     the_loss_over_no_rows_is_not_a_number(data);
     what_a_gpu_cannot_do_is_refused(data);

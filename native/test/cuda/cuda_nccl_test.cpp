@@ -19,7 +19,7 @@ namespace {
 
 // Batches of several blocks with a ragged last one, and of one block alone.
 const Work kWorks[] = {
-    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 700, 500, 2, "fused"},
+    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 1500, 1100, 2, "fused"},
     {"layered", {6, 9, 2}, RS_RELU, test::sgd(0.05, 0.9, false, 0), 300, 290, 2, "layered"},
     {"large batches", {10, 20, 1}, RS_RELU, test::sgd(0.05, 0, false, 0), 1500, 1200, 2, "fused"},
     {"persistent", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 40, 16, 2, "persistent"},

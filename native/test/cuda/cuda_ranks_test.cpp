@@ -14,9 +14,10 @@ namespace {
 
 // Batches of one block and of several, with a ragged last one.
 const Work kWorks[] = {
-    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 700, 500, 2, "fused"},
+    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 1500, 1100, 2, "fused"},
     {"layered", {6, 9, 2}, RS_RELU, test::sgd(0.05, 0.9, false, 0), 300, 290, 2, "layered"},
     {"persistent", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 40, 16, 2, "persistent"},
+    {"persistent, with a state", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 40, 16, 2, "persistent"},
 };
 
 void ranks_have_the_bits_of_one(const Work& work, int size) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cuda_engine.h"
+#include "schedule.h"
 
 using test::Dataset;
 using test::Outcome;
@@ -15,9 +16,16 @@ namespace {
 const Work kWorks[] = {
     {"batch 1", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 70, 1, 3, "persistent"},
     {"small batches", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 70, 16, 4, "persistent"},
-    {"momentum", {10, 20, 1}, RS_SIGMOID, test::sgd(0.02, 0.9, true, 0.01), 300, 4, 3, "fused"},
-    {"full batches", {10, 20, 1}, RS_IDENTITY, test::adam(RS_ADAM, 0.01, 0), 100, 100, 140, "fused"},
-    {"several blocks", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 700, 4, "fused"},
+    {"momentum", {10, 20, 1}, RS_SIGMOID, test::sgd(0.02, 0.9, true, 0.01), 300, 4, 3, "persistent"},
+    {"momentum at batch 1", {16, 32, 1}, RS_TANH, test::sgd(0.001, 0.9, false, 0), 50, 1, 3, "persistent"},
+    {"Adam at batch 1", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.001, 0.1), 70, 1, 3, "persistent"},
+    {"full batches", {10, 20, 1}, RS_IDENTITY, test::adam(RS_ADAM, 0.01, 0), 100, 100, 40, "persistent"},
+    {"cosine", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 70, 4, 3, "persistent", {RS_COSINE, 0, 0, 0.001, 5, 0.1}},
+    {"cosine at batch 1", {4, 8, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 40, 1, 3, "persistent", {RS_COSINE, 0, 0, 0, 0, 0}, 0.5},
+    {"plateau", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 70, 1, 2, "persistent", {}, 0.3},
+    {"warm-up, fused", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 2500, 1100, 3, "fused", {RS_STEP_DECAY, 1, 0.5, 0, 4, 0}},
+    {"cosine, layered", {6, 9, 2}, RS_TANH, test::sgd(0.05, 0.9, false, 0), 50, 7, 30, "layered", {RS_COSINE, 0, 0, 0.001, 20, 0.1}},
+    {"several blocks", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 2500, 1100, 4, "fused"},
     {"any network", {6, 9, 7, 2}, RS_TANH, test::sgd(0.05, 0, false, 0), 90, 4, 5, "layered"},
     {"one layer", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0.9, false, 0), 70, 1, 3, "layered"},
     {"one step an epoch", {6, 9, 2}, RS_SIGMOID, test::adam(RS_ADAM, 0.01, 0.1), 20, 20, 140, "layered"},
@@ -47,6 +55,7 @@ Outcome step_by_step(const Work& work, bool shuffle) {
   std::vector<int64_t> order(static_cast<size_t>(work.rows));
   std::vector<float> x, y;
   Outcome outcome;
+  const rs::Schedule schedule(work.fit(shuffle), work.optimizer.lr, work.rows);
   for (int64_t epoch = 0; epoch < work.epochs; ++epoch) {
     for (int64_t i = 0; i < work.rows; ++i) order[static_cast<size_t>(i)] = i;
     if (shuffle) CHECK_OK(rs_shuffle_order(77, epoch, work.rows, order.data()));
@@ -59,6 +68,7 @@ Outcome step_by_step(const Work& work, bool shuffle) {
         x.insert(x.end(), rs_dataset_x(data.get()) + row * in, rs_dataset_x(data.get()) + (row + 1) * in);
         y.insert(y.end(), rs_dataset_y(data.get()) + row * out, rs_dataset_y(data.get()) + (row + 1) * out);
       }
+      CHECK_OK(rs_trainer_set_learning_rate(trainer.get(), schedule.rate(outcome.steps)));
       CHECK_OK(rs_trainer_step(trainer.get(), x.data(), y.data(), rows));
       outcome.steps++;
     }

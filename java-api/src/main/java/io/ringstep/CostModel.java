@@ -19,8 +19,12 @@ final class CostModel {
 
   private static final double CUDA_COPY_BYTES = 1e10;
 
-  /** Of a persistent kernel: what one step waits for, forward and backward. */
+  /** Of a persistent kernel: what one step waits for, forward and backward, with plain SGD. */
   private static final double CUDA_PERSISTENT_STEP_SECONDS = 7e-8;
+
+  /** What momentum or weight decay, or Adam, add to that: the instructions of a lone warp, one a clock. */
+  private static final double CUDA_MOMENTUM_SECONDS = 1e-7;
+  private static final double CUDA_ADAM_SECONDS = 8e-7;
 
   private static final int CUDA_PERSISTENT_ROWS = 1024;
 
@@ -48,20 +52,15 @@ final class CostModel {
    * @param batch rows a step
    * @param steps in all
    */
-  record Work(Network network, boolean plainSgd, long rows, long batch, double steps) {
+  record Work(Network network, Optimizer optimizer, long rows, long batch, double steps) {
     static Work of(Network network, Optimizer optimizer, long rows, Fit fit) {
       double stepsPerEpoch = 1 + (rows - 1) / fit.batch();
-      return new Work(
-          network, isPlainSgd(optimizer), rows, Math.min(fit.batch(), rows), fit.epochs() * stepsPerEpoch);
+      return new Work(network, optimizer, rows, Math.min(fit.batch(), rows), fit.epochs() * stepsPerEpoch);
     }
 
     /** Many steps of no rows in particular. */
     static Work of(Network network, Optimizer optimizer) {
-      return new Work(network, isPlainSgd(optimizer), 32, 32, 1e6);
-    }
-
-    private static boolean isPlainSgd(Optimizer optimizer) {
-      return optimizer instanceof Sgd sgd && sgd.momentum() == 0 && sgd.weightDecay() == 0;
+      return new Work(network, optimizer, 32, 32, 1e6);
     }
 
     private double flopsPerStep() {
@@ -70,6 +69,14 @@ final class CostModel {
 
     private int layers() {
       return network.sizes().length - 1;
+    }
+
+    private double persistentStepSeconds() {
+      if (!(optimizer instanceof Sgd sgd)) {
+        return CUDA_PERSISTENT_STEP_SECONDS + CUDA_ADAM_SECONDS;
+      }
+      boolean plain = sgd.momentum() == 0 && sgd.weightDecay() == 0;
+      return CUDA_PERSISTENT_STEP_SECONDS + (plain ? 0 : CUDA_MOMENTUM_SECONDS);
     }
   }
 
@@ -95,21 +102,21 @@ final class CostModel {
     return cudaSeconds(work) + (rounds - 1) * work.steps() * cudaStepSeconds(work);
   }
 
-  /** Why a persistent kernel cannot do steps of {@code batch} rows of plain SGD; null where it can. */
-  static String beyondPersistent(Network network, Optimizer optimizer, long batch) {
+  /** Why a persistent kernel cannot do steps of {@code batch} rows; null where it can. */
+  static String beyondPersistent(Network network, long batch) {
     int[] sizes = network.sizes();
     if (sizes.length != 3 || sizes[0] > CUDA_FUSED_INPUTS || sizes[1] > CUDA_FUSED_HIDDEN || sizes[2] != 1) {
       return "this network";
     }
-    return !Work.isPlainSgd(optimizer) ? "this optimizer" : batch > CUDA_PERSISTENT_ROWS ? "batches of more than 1024 rows" : null;
+    return batch > CUDA_PERSISTENT_ROWS ? "batches of more than 1024 rows" : null;
   }
 
   private static double cudaStepSeconds(Work work) {
-    boolean persistent = work.plainSgd() && work.layers() == 2 && work.network().parameterCount() < 2048
+    boolean persistent = work.layers() == 2 && work.network().parameterCount() < 2048
         && work.batch() <= CUDA_PERSISTENT_ROWS;
     double waiting =
         persistent
-            ? CUDA_PERSISTENT_STEP_SECONDS
+            ? work.persistentStepSeconds()
             : CUDA_LAUNCH_SECONDS * (work.layers() == 2 && work.network().parameterCount() < 2048 ? 2 : 4 * work.layers() + 1);
     // One block of threads runs a persistent kernel, all of the device's run the others.
     double flops = persistent ? CUDA_FLOPS / 100 : CUDA_FLOPS;

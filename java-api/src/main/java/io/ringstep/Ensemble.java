@@ -679,9 +679,6 @@ public final class Ensemble implements AutoCloseable {
     if (own != null && !exchange.equals(Exchange.never())) {
       throw new IllegalArgumentException("models that exchange " + exchange + " have no " + own + "; let them exchange nothing");
     }
-    if (own != null && placement.device().engine() == Device.Engine.CUDA) {
-      throw new IllegalArgumentException("ensembles on a GPU do not have " + own + "; use device cpu");
-    }
   }
 
   /** What a fit may ask for that is decided model by model; null where it asks for nothing of it. */
@@ -709,7 +706,6 @@ public final class Ensemble implements AutoCloseable {
     private Device device = Device.auto();
     private long rows;
     private Fit fit;
-    private boolean validates;
     private Exchange exchange = Exchange.never();
     private Communicator communicator;
     private Loss loss = Loss.MSE;
@@ -801,9 +797,9 @@ public final class Ensemble implements AutoCloseable {
     /**
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
-     * <p>On a GPU, ensembles have plain {@link Sgd} and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
-     * hidden layer and one output, and no {@link Exchange#gradient()}. {@link #build} or {@link Ensemble#fit} refuses what
-     * is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
+     * <p>On a GPU, ensembles have every optimizer and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
+     * hidden layer and one output, but neither averages of the weights nor {@link Exchange#gradient()}. {@link #build} or
+     * {@link Ensemble#fit} refuses what is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
      */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
@@ -821,14 +817,6 @@ public final class Ensemble implements AutoCloseable {
       }
       this.rows = rows;
       this.fit = Objects.requireNonNull(fit, "fit");
-      this.validates = fit.validation() != null;
-      return this;
-    }
-
-    /** The same of {@code fit} of every model on its group of {@code split}. */
-    public Builder expecting(GroupedSplit split, Fit fit) {
-      expecting(1 + (split.training().rows() - 1) / models, fit);
-      this.validates = true;
       return this;
     }
 
@@ -853,22 +841,17 @@ public final class Ensemble implements AutoCloseable {
 
     /** What an ensemble on a GPU would not have; null where it has it all. */
     private String beyondGpu() {
-      if (fit == null) {
+      boolean chosen = (device == Device.auto() ? Device.automatic() : device).engine() != Device.Engine.AUTO;
+      if (fit == null && !chosen) {
         return "a way to tell whether the work suits them; see Ensemble.Builder.expecting";
       }
       boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
       return loss.kind() != Loss.Kind.MSE ? "this loss"
           : shaped ? "penalties, clipping and dropout"
-          : isAny(momenta) || isAny(weightDecays) ? "momentum and weight decay"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
           : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
-          : !fit.schedule().equals(Schedule.constant()) ? "learning-rate schedules"
-          : ownToEachModel(fit, validates) != null ? ownToEachModel(fit, validates)
-          : CostModel.beyondPersistent(network, optimizer, Math.min(fit.batch(), rows));
-    }
-
-    private static boolean isAny(double[] values) {
-      return values != null && Arrays.stream(values).anyMatch(value -> value != 0);
+          : fit != null && fit.average() != Fit.Average.NONE ? "averages of the weights"
+          : CostModel.beyondPersistent(network, fit == null ? 1 : Math.min(fit.batch(), rows));
     }
 
     /** As {@link Trainer.Builder#loss}. */

@@ -711,18 +711,7 @@ public final class Trainer implements AutoCloseable {
       if (weighted) {
         return "sample weights";
       }
-      return fit == null ? null : cpuOnly(fit);
-    }
-
-    private static String cpuOnly(Fit fit) {
-      Schedule schedule = fit.schedule();
-      if (schedule.kind() == Schedule.Kind.PLATEAU) {
-        return "reduce-on-plateau";
-      }
-      if (schedule.kind() != Schedule.Kind.CONSTANT || schedule.warmupSteps() > 0) {
-        return "learning-rate schedules";
-      }
-      return fit.average() == Fit.Average.NONE ? null : "averages of the weights";
+      return fit == null || fit.average() == Fit.Average.NONE ? null : "averages of the weights";
     }
 
     private Placement place() {

@@ -9,9 +9,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Ensembles on a GPU: every model as it is alone there, and near what the CPU makes of it. */
 @OnGpu
@@ -19,15 +21,26 @@ class EnsembleOnGpuTest {
   private static final Network NETWORK = Network.of(10, 20, 1).withActivation(Activation.RELU);
   private static final int MODELS = 1_000;
 
+  static Stream<Arguments> trainings() {
+    Sgd momentum = new Sgd(0.01).withMomentum(0.9).withWeightDecay(1e-3);
+    Schedule cosine = Schedule.cosine(0).withWarmup(20, 0.1);
+    return Stream.of(1, 32).flatMap(batch -> Stream.of(
+        Arguments.of(batch, new Sgd(0.01), Schedule.constant()),
+        Arguments.of(batch, momentum, Schedule.constant()),
+        Arguments.of(batch, momentum.withNesterov(), cosine),
+        Arguments.of(batch, new Adam(0.01), Schedule.constant()),
+        Arguments.of(batch, new AdamW(0.01), cosine)));
+  }
+
   @ParameterizedTest
-  @ValueSource(ints = {1, 32})
-  void thousandModelsAreAsAloneAndNearTheCpus(int batch) {
-    double[] rates = IntStream.range(0, MODELS).mapToDouble(k -> 0.001 + 0.00001 * k).toArray();
+  @MethodSource("trainings")
+  void thousandModelsAreAsAloneAndNearTheCpus(int batch, Optimizer optimizer, Schedule schedule) {
+    double[] rates = IntStream.range(0, MODELS).mapToDouble(k -> 0.0001 + 0.000001 * k).toArray();
     long[] orders = LongStream.range(0, MODELS).map(k -> 3 * k).toArray();
-    Fit fit = Fit.epochs(2).batch(batch);
+    Fit fit = Fit.epochs(2).batch(batch).schedule(schedule);
     try (Dataset data = Rows.random(1, 60, NETWORK).dataset();
-        Ensemble cuda = ensemble(Device.cuda(), rates);
-        Ensemble cpu = ensemble(Device.cpu(), rates)) {
+        Ensemble cuda = ensemble(Device.cuda(), optimizer, rates);
+        Ensemble cpu = ensemble(Device.cpu(), optimizer, rates)) {
       EnsembleResult result = cuda.fit(data, fit, orders);
       cpu.fit(data, fit, orders);
       double[] losses = cuda.evaluate(data);
@@ -39,11 +52,32 @@ class EnsembleOnGpuTest {
       }
       for (int k = 0; k < MODELS; k += 97) {
         try (Trainer alone =
-            Trainer.builder(NETWORK).device(Device.cuda()).seed(7 + k).optimizer(new Sgd(rates[k])).build()) {
+            Trainer.builder(NETWORK).device(Device.cuda()).seed(7 + k).optimizer(optimizer.withLearningRate(rates[k])).build()) {
           FitResult own = alone.fit(data, fit.shuffled(orders[k]));
           Bits.assertSame(alone.parameters(), cuda.parameters(k), "model " + k);
           assertArrayEquals(own.losses(), result.model(k).losses());
           assertEquals(alone.evaluate(data), losses[k]);
+        }
+      }
+    }
+  }
+
+  @Test
+  void modelsThatStopEarlyAreAsAlone() {
+    double[] rates = IntStream.range(0, MODELS).mapToDouble(k -> 0.001 + 0.0001 * k).toArray();
+    long[] orders = LongStream.range(0, MODELS).toArray();
+    Adam optimizer = new Adam(0.01);
+    try (Dataset data = Rows.random(1, 60, NETWORK).dataset();
+        Dataset validation = Rows.random(2, 20, NETWORK).dataset();
+        Ensemble ensemble = ensemble(Device.cuda(), optimizer, rates)) {
+      Fit fit = Fit.epochs(20).batch(4).validation(validation).earlyStopping(2, 0).schedule(Schedule.plateau(0.5, 1, 0));
+      EnsembleResult result = ensemble.fit(data, fit, orders);
+      for (int k = 0; k < MODELS; k += 97) {
+        try (Trainer alone =
+            Trainer.builder(NETWORK).device(Device.cuda()).seed(7 + k).optimizer(optimizer.withLearningRate(rates[k])).build()) {
+          FitResult own = alone.fit(data, fit.shuffled(orders[k]));
+          Bits.assertSame(alone.parameters(), ensemble.parameters(k), "model " + k);
+          assertArrayEquals(own.validationLosses(), result.model(k).validationLosses());
         }
       }
     }
@@ -72,15 +106,18 @@ class EnsembleOnGpuTest {
 
   @Test
   void whatAGpuCannotDoIsRefused() {
-    Ensemble.Builder builder =
-        Ensemble.builder(NETWORK, 3).device(Device.cuda()).optimizer(new Sgd(0.01, 0.9, false, 0));
+    Ensemble.Builder builder = Ensemble.builder(NETWORK, 3).device(Device.cuda()).loss(Loss.MAE);
 
     IllegalArgumentException e = assertThrows(IllegalArgumentException.class, builder::build);
 
-    assertTrue(e.getMessage().contains("momentum") && e.getMessage().contains("use device cpu"), e.getMessage());
+    assertTrue(e.getMessage().contains("loss") && e.getMessage().contains("use device cpu"), e.getMessage());
   }
 
   private static Ensemble ensemble(Device device, double[] rates) {
-    return Ensemble.builder(NETWORK, MODELS).device(device).seed(7).learningRates(rates).build();
+    return ensemble(device, new Sgd(0.01), rates);
+  }
+
+  private static Ensemble ensemble(Device device, Optimizer optimizer, double[] rates) {
+    return Ensemble.builder(NETWORK, MODELS).device(device).optimizer(optimizer).seed(7).learningRates(rates).build();
   }
 }

@@ -241,9 +241,9 @@ class EnsembleTest {
 
   @Test
   void whatAGpusEnsemblesLackIsRefusedByName() {
-    Ensemble.Builder builder = Ensemble.builder(NETWORK, 2).optimizer(new Adam(0.01)).device(Device.cuda());
+    Ensemble.Builder builder = Ensemble.builder(NETWORK, 2).l1(0.01).device(Device.cuda());
     String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
-    assertTrue(message.contains("ensembles on a GPU do not have"), message);
+    assertTrue(message.contains("ensembles on a GPU do not have penalties"), message);
   }
 
   @Test

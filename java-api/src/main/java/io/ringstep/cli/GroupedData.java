@@ -105,13 +105,6 @@ final class GroupedData implements AutoCloseable {
     return part;
   }
 
-  /** Tells where to run of the work ahead. */
-  Ensemble.Builder expecting(Ensemble.Builder builder, Fit fit) {
-    return split == null
-        ? builder.expecting(1 + (training.rows() - 1) / training.groups(), fit)
-        : builder.expecting(split, fit);
-  }
-
   /** @param orders of each model's rows, or null for the fit's */
   EnsembleResult fit(Ensemble ensemble, Fit fit, long[] orders) {
     if (split == null) {

@@ -94,8 +94,8 @@ final class GroupedRun {
     io.ringstep.Ensemble.Builder builder =
         io.ringstep.Ensemble.builder(network, groups)
             .seed(options.loop.seed + first).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).loss(options.loss.loss(Loss.MSE)).l1(options.loss.l1);
-    data.expecting(builder, options.fit(0));
+            .device(options.loop.device).expecting(1 + (data.training().rows() - 1) / groups, options.fit(0))
+            .loss(options.loss.loss(Loss.MSE)).l1(options.loss.l1);
     if (options.loss.dropout > 0) {
       builder.dropout(options.loss.dropout, seeds(groups, first));
     }

@@ -1,0 +1,10 @@
+// latency_steps with any optimizer, for networks with no activation.
+#include "device/latency.h"
+
+namespace rs::gpu {
+
+#define RS_INSTANTIATE(inputs, hidden) \
+  template void latency_steps<FusedShape<inputs, hidden>, RS_IDENTITY, LatencyRule::kAny>(const LatencySteps&, cudaStream_t);
+RS_FUSED_SHAPES(RS_INSTANTIATE)
+
+}  // namespace rs::gpu
