@@ -53,6 +53,14 @@ struct rs_ensemble {
   virtual void validate(const rs_dataset&, const int64_t*, const int64_t*, const float*, const int32_t*, double*) { no_validation(); }
   virtual void keep(const int32_t*) { no_validation(); }
   virtual void take(const int32_t*) { no_validation(); }
+  virtual double mean_loss(const double*) { no_validation(); }
+
+  // Whether it does these for models that exchange, too.
+  virtual bool validates_exchanges() const { return false; }
+
+  // Of the last fit: what models that exchanged have learned together is what is validated, kept and taken.
+  rs_exchange exchange() const { return exchange_; }
+  void set_exchange(rs_exchange exchange) { exchange_ = exchange; }
 
  protected:
   [[noreturn]] static void no_validation() { throw std::runtime_error("this engine's ensembles have no validation and no averages"); }
@@ -64,5 +72,6 @@ struct rs_ensemble {
   const int32_t models_;
 
  private:
+  rs_exchange exchange_ = RS_EXCHANGE_NEVER;
   std::atomic<bool> stop_{false};
 };
