@@ -824,7 +824,7 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
   }
   const bool ends = run.exchange != RS_EXCHANGE_NEVER && std::any_of(fits, fits + ensemble.models(), ends_epochs);
   if (ends && !ensemble.validates_exchanges()) {
-    return fail(RS_INVALID_ARGUMENT, "models of this engine that exchange neither pause after an epoch nor average their parameters");
+    return fail(RS_INVALID_ARGUMENT, "models that exchange pause after epochs and average their parameters on the CPU alone; use device cpu");
   }
   if (run.exchange == RS_EXCHANGE_AVERAGE) {
     if (run.exchange_every < 1) return fail(RS_INVALID_ARGUMENT, "exchange_every must be at least 1");

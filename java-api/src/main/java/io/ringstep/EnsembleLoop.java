@@ -39,6 +39,7 @@ final class EnsembleLoop {
   private final BooleanSupplier cancelled;
   private final List<Pointer> memory = new ArrayList<>();
   private long lastReport;
+  private long epochsTogether;
 
   /** [models, room]: the loss of every epoch so far. */
   private DoublePointer losses;
@@ -71,7 +72,7 @@ final class EnsembleLoop {
         while (run.done() == 0 && !stopped) {
           Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.position(0), run));
           if (monitor.isNeeded()) {
-            lookAtEpochs(fits);
+            lookAtEpochs(fits, run);
           }
           if (run.done() != 0 && needsRoom(fits)) {
             makeRoom((int) Math.min(plan.fit.epochs(), 2L * room));
@@ -156,15 +157,19 @@ final class EnsembleLoop {
     return false;
   }
 
-  /** Each model pauses at the end of an epoch. */
-  private void lookAtEpochs(rs_fit fits) {
+  /** Each model pauses at the end of an epoch; those that exchange do so together, and one that diverged with the others. */
+  private void lookAtEpochs(rs_fit fits, rs_ensemble_run run) {
+    boolean exchanges = plan.exchange.kind() != Exchange.Kind.NEVER;
+    boolean endedTogether = run.epochs() > epochsTogether;
+    epochsTogether = run.epochs();
     int[] ended = new int[models];
     double[] own = new double[models];
     boolean any = false;
     for (int k = 0; k < models; k++) {
-      if (fits.position(k).losses_count() > 0) {
+      fits.position(k);
+      if (exchanges ? endedTogether : fits.losses_count() > 0) {
         ended[k] = 1;
-        own[k] = losses.get((long) k * room + fits.epoch() - 1);
+        own[k] = losses.get((long) k * room + (exchanges ? run.epochs() : fits.epoch()) - 1);
         any = true;
       }
     }

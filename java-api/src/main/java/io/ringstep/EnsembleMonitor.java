@@ -7,10 +7,14 @@ import io.ringstep.engine.Engine.rs_fit;
 import io.ringstep.internal.Native;
 import java.util.Arrays;
 
-/** What {@link EpochMonitor} does for one model, for those of an ensemble whose epochs have ended. */
+/**
+ * What {@link EpochMonitor} does for one model, for those of an ensemble whose epochs have ended. Those that exchange are as
+ * one: what the engine validates and keeps is what they have learned together, and all see the same loss.
+ */
 final class EnsembleMonitor {
   private final rs_ensemble ensemble;
   private final Fit fit;
+  private final Exchange exchange;
   private final RowsByModel validation;
   private final double[] learningRates;
   private final float[] validationScales;
@@ -20,9 +24,11 @@ final class EnsembleMonitor {
    * @param validation rows to validate with, or null
    * @param learningRates each model's own
    */
-  EnsembleMonitor(rs_ensemble ensemble, Fit fit, RowsByModel validation, double[] learningRates) {
+  EnsembleMonitor(
+      rs_ensemble ensemble, Fit fit, Exchange exchange, RowsByModel validation, double[] learningRates) {
     this.ensemble = ensemble;
     this.fit = fit;
+    this.exchange = exchange;
     this.validation = validation;
     this.learningRates = learningRates;
     this.validationScales = validation == null ? null : validation.targetScales(learningRates.length);
@@ -43,7 +49,7 @@ final class EnsembleMonitor {
    * @param losses [models], of the epochs that ended
    */
   void epochsEnded(rs_fit fits, int[] ended, double[] losses) {
-    double[] watched = validation == null ? losses : validate(ended);
+    double[] watched = validation != null ? validate(ended) : exchange.kind() == Exchange.Kind.AVERAGE ? mean(losses) : losses;
     int[] best = new int[ended.length];
     for (int k = 0; k < ended.length; k++) {
       if (ended[k] == 0) {
@@ -55,7 +61,7 @@ final class EnsembleMonitor {
         fits.lr_scale(watches[k].scale());
       }
       if (watches[k].isOver()) {
-        fits.epochs(fits.epoch());
+        fits.epochs(watches[k].epochs());
       }
     }
     Native.check(Engine.rs_ensemble_keep(ensemble, best));
@@ -72,6 +78,15 @@ final class EnsembleMonitor {
       validation.data().release();
     }
     return losses;
+  }
+
+  /** For each model, that of all ranks' models. */
+  private double[] mean(double[] losses) {
+    double[] mean = new double[1];
+    Native.check(Engine.rs_ensemble_mean_loss(ensemble, losses, mean));
+    double[] all = new double[losses.length];
+    Arrays.fill(all, mean[0]);
+    return all;
   }
 
   /**
