@@ -84,8 +84,9 @@ inline Round next_round(const EnsembleFit& fitting) {
   return {std::min(exchange, epoch), exchange <= epoch, epoch <= exchange};
 }
 
-// For models of one process alone that do not pause. Calls train(), which takes every model to its step_limit, its pause or
-// its end and is false where the time was up before. Where models are averaged it does so, with average() after each, until all is done or the time is up.
+// For models of one process alone, which pause only where they are not averaged. Calls train(), which takes every model to
+// its step_limit, its pause or its end and is false where the time was up before. Where models are averaged it does so, with
+// average() after each, until all is done or the time is up.
 template <typename Model, typename Train, typename Average>
 void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fitting, Train train, Average average) {
   rs_ensemble_run& run = fitting.run;

@@ -333,6 +333,32 @@ void a_rank_that_does_not_come_is_named() {
   });
 }
 
+// Nor is one waited for without end that does not validate with the others.
+void a_rank_that_does_not_validate_is_named() {
+  const Dataset data = test::random_dataset(kRows, 10, 1, 5);
+  const Communicators ranks(3, 0.3);
+  on_ranks(3, [&](int r) {
+    const Ensemble ensemble = make({2 * r, 2 * r + 2, test::sgd(0, 0, false, 0), RS_EXCHANGE_AVERAGE, 5, 2, false, false});
+    CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks.all[static_cast<size_t>(r)]));
+    rs_fit fits[2] = {};
+    for (rs_fit& fit : fits) {
+      fit.batch = 2;
+      fit.epochs = 3;
+      fit.losses_capacity = 1;
+    }
+    rs_ensemble_run run = {};
+    run.exchange = RS_EXCHANGE_AVERAGE;
+    run.exchange_every = 5;
+    CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits, &run));
+    CHECK(run.epochs == 1 && !run.done, "it paused after %lld epochs", static_cast<long long>(run.epochs));
+    if (r == 2) return;
+    const int32_t which[] = {1, 1};
+    double losses[2];
+    const rs_status status = rs_ensemble_validate(ensemble.get(), data.get(), nullptr, nullptr, nullptr, which, losses);
+    CHECK(status == RS_COLLECTIVE_TIMEOUT && rs_last_error_rank() == 2, "status %d, rank %d: %s", status, rs_last_error_rank(), rs_last_error());
+  });
+}
+
 }  // namespace
 
 int main() {
@@ -341,6 +367,7 @@ int main() {
   ranks_validate_as_one();
   all_stop_together();
   a_rank_that_does_not_come_is_named();
+  a_rank_that_does_not_validate_is_named();
   std::printf("%d models compared with those of one process\n", compared);
   return 0;
 }

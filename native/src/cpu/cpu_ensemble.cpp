@@ -325,7 +325,6 @@ Ensemble::Meeting Ensemble::meet(const Fitting& fitting, bool arrived) {
 // most; then all meet. So none waits longer for another than it takes to train a slice. Whether all ranks' models are done.
 bool Ensemble::train_averaged(const Fitting& fitting) {
   rs_ensemble_run& run = fitting.run;
-  bool pauses = false;
   do {
     const Round round = next_round(fitting);
     limit_steps(fitting, round.step_limit);
@@ -339,8 +338,8 @@ bool Ensemble::train_averaged(const Fitting& fitting) {
     }
     run.epochs += round.ends_epoch;
     if (all.undone == 0) return true;
-    pauses = round.ends_epoch;
-  } while (!pauses && !fitting.deadline.is_past());
+    if (round.ends_epoch) return false;
+  } while (!fitting.deadline.is_past());
   return false;
 }
 
@@ -432,15 +431,23 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 // ---- between two epochs ----
 
 // What models that exchange have in common: what the first is, or the mean of all; of their averages where they keep some.
+// Empty where there is no mean.
 std::vector<float> Ensemble::learned() {
   const auto parameters_of = [](Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); };
-  std::vector<float> learned(static_cast<size_t>(network_.parameter_count), std::numeric_limits<float>::quiet_NaN());
-  if (exchange() == RS_EXCHANGE_AVERAGE) {
-    mean(parameters_of, learned.data());
-  } else {
+  std::vector<float> learned(static_cast<size_t>(network_.parameter_count));
+  if (exchange() == RS_EXCHANGE_GRADIENT) {
     std::copy_n(parameters_of(*models_of_[0].trainer), learned.size(), learned.data());
+  } else if (!mean(parameters_of, learned.data())) {
+    learned.clear();
   }
   return learned;
+}
+
+double Ensemble::evaluate_learned(const rs_dataset& data, const float* target_scale) {
+  if (learned_.empty()) return std::numeric_limits<double>::quiet_NaN();
+  if (!validator_) validator_ = std::make_unique<Trainer>(network_, settings_, rs_optimizer{}, threads_);
+  validator_->set_parameters(learned_.data());
+  return validator_->evaluate(data, target_scale);
 }
 
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
@@ -454,9 +461,7 @@ void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const
     return;
   }
   learned_ = learned();
-  if (!validator_) validator_ = std::make_unique<Trainer>(network_, settings_, rs_optimizer{}, threads_);
-  validator_->set_parameters(learned_.data());
-  const double loss = validator_->evaluate(data, target_scales);
+  const double loss = evaluate_learned(data, target_scales);
   for (int32_t k = 0; k < models_; ++k) {
     if (which[k]) losses[k] = loss;
   }

@@ -81,6 +81,7 @@ class Ensemble final : public rs_ensemble {
   void begin_as_rank_zero();
   void copy_first(const Fitting& fitting);
   std::vector<float> learned();
+  double evaluate_learned(const rs_dataset& data, const float* target_scale);
 
   const int threads_;
   const rs_optimizer_kind kind_;

@@ -133,7 +133,8 @@ final class TrainCommand implements Action {
     Checks.require(!exchanges() || data.groupBy == null, "--exchange is between models of the same rows; with --group-by leave it out");
     Checks.require(
         !exchanges() || validation.folds == null,
-        "--exchange goes with --validation and --validation-split, not with --folds: models would learn from the rows that validate them");
+        "--exchange goes with --validation and --validation-split, not with --folds: models would learn from the rows that"
+            + " validate them");
     Checks.require(!exchanges() || loss.dropout == 0, "--exchange does not go with --dropout; leave one of them out");
     int ranks = RankSession.worldSize(System.getenv());
     Checks.require(
