@@ -61,7 +61,8 @@ public final class Exchange {
    * Data-parallel training: every step's rows are shared out, and their summed gradients move all models alike. All
    * start from model 0, must have the same optimizer, and end with the bits that one {@link Trainer} with the same
    * batch has: a batch is cut into blocks of rows by its size alone, and the blocks' gradients are added exactly, so
-   * it does not matter who computes which. So do validation, early stopping, reduce-on-plateau and averages of the weights.
+   * it does not matter who computes which. Validation, early stopping, reduce-on-plateau and averages of the weights are that
+   * trainer's, too.
    */
   public static Exchange gradient() {
     return GRADIENT;

@@ -122,14 +122,6 @@ class EnsembleCommandTest {
     assertTrue(told.matches("(?s).*\nof the validation rows [0-9.]+, with the weights of epoch " + best + "\n.*"), told);
   }
 
-  @Test
-  void whatAGpusModelsThatExchangeLackIsNamed() {
-    Cli.Result result = Cli.run("train", "--models", 2, "--exchange", "average:5", "--momentum", 0, "--swa", 1, "--device", "cuda");
-    assertEquals(ExitCode.INVALID, result.exitCode(), result.err());
-    assertTrue(result.err().contains("do not have averages of weights of models that exchange"), result.err());
-    assertEquals(1, result.err().lines().count(), result.err());
-  }
-
   // ---- groups ----
 
   @Test
