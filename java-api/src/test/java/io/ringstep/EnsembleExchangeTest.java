@@ -35,7 +35,7 @@ class EnsembleExchangeTest {
   private static final long[] ORDERS = LongStream.range(0, MODELS).map(k -> 10 + k).toArray();
   private static final double[] RATES = IntStream.range(0, MODELS).mapToDouble(k -> 0.005 * (k + 1)).toArray();
 
-  /** What a fit of 40 epochs has besides; the first are validated. */
+  /** What a fit has besides; the first five are validated. */
   private static Map<String, UnaryOperator<Fit>> fits(Dataset others) {
     Map<String, UnaryOperator<Fit>> fits = new LinkedHashMap<>();
     fits.put("validation alone", fit -> fit.validation(others));
@@ -182,9 +182,9 @@ class EnsembleExchangeTest {
     assertEquals(expected.divergedAt(), actual.divergedAt());
   }
 
-  /** Nothing can be decided where there is but one loss to see; what is not there at the end is the best. */
+  /** The comparisons above would say little of fits that all ran to their end. */
   @Test
-  void someFitsStopEarlyAndNotAtTheirBest() {
+  void anEarlyEndComesWhenPatienceIsOverAndTakesTheBest() {
     try (Dataset data = ROWS.dataset(); Dataset others = OTHERS.dataset(); Ensemble ensemble = averaging(4, 0, MODELS).build()) {
       Fit fit = Fit.epochs(200).batch(5).validation(others).earlyStopping(3, 0);
       EnsembleResult.OfModel model = ensemble.fit(data, fit, ORDERS).model(0);
