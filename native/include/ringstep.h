@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Compare with rs_abi_version() before any other call: they differ when header and library do. */
-#define RS_ABI_VERSION 5
+#define RS_ABI_VERSION 6
 
 typedef enum rs_status {
   RS_OK = 0,
@@ -437,6 +437,8 @@ typedef struct rs_ensemble_run {
   double seconds;                 /* return after about so long; 0 means no limit */
 
   int64_t exchanges; /* done so far: zero at the start */
+  int64_t epochs;    /* whole ones that all models, of all ranks, have done: zero at the start. Counted where they exchange
+                        gradients, or averages with a pause after every epoch */
   int64_t steps;     /* of all models together, in all calls: zero at the start */
   int32_t done;      /* 1 once every model is done or has stopped; where ranks exchange, every model of all ranks */
   int32_t stopped;   /* 1 where it ended because of rs_ensemble_stop, on this rank or on another */
@@ -471,8 +473,10 @@ RS_API rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps);
 
 /* fits [models]: what each model does and how far it has come, as for rs_trainer_fit, but that `losses`
  * has room for all epochs, entry e for epoch e, and that `seconds` and `step_limit` are ignored. A model whose
- * `losses_capacity` is above 0 pauses when so many of its epochs have ended in this call; with exchanges it must be 0.
- * Models are not kept in step except by exchanges. */
+ * `losses_capacity` is above 0 pauses when so many of its epochs have ended in this call. Models are not kept in step
+ * except by exchanges. Those that are averaged pause together: where `losses_capacity` is 1, all of them and of all ranks do
+ * after every epoch, and run->epochs has become one more then. For that, and for averages of the parameters (rs_average),
+ * all of them must have as many rows and the same batch, epochs and capacity. CPU alone with exchanges. */
 RS_API rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run);
 
 /* From the next fit on, exchanges reach over the models of all ranks' ensembles; null: over this one's alone. The
@@ -498,12 +502,22 @@ RS_API rs_status rs_ensemble_evaluate(rs_ensemble* ensemble, const rs_dataset* d
  * validate: losses[k], of [models], as rs_ensemble_evaluate, but with the average of the parameters where the fit keeps
  * one; the others' stay as they are. keep: keeps a copy of these parameters until the next fit begins. take: at the end
  * of a fit, the parameters that were kept are the model's again, and its optimizer begins anew; where none were, the
- * average and the parameters change places, if the fit keeps one. */
+ * average and the parameters change places, if the fit keeps one.
+ *
+ * Where the last fit exchanged, all models are one in this, without a model having changed: validate is of what model 0 is,
+ * with gradients exchanged, or of the mean, as an exchange would take it, of all models that have not stopped, those of all
+ * ranks, or of the averages that they keep. first_rows must then be null. keep keeps what was validated last. take gives
+ * what was kept, or where nothing was, the mean as it is then. With averages exchanged all ranks call the same of these, even
+ * one whose models have all stopped. */
 RS_API rs_status rs_ensemble_validate(rs_ensemble* ensemble, const rs_dataset* dataset, const int64_t* first_rows,
                                       const int64_t* row_counts, const float* target_scales, const int32_t* which,
                                       double* losses);
 RS_API rs_status rs_ensemble_keep(rs_ensemble* ensemble, const int32_t* which);
 RS_API rs_status rs_ensemble_take(rs_ensemble* ensemble, const int32_t* which);
+
+/* The mean of losses, [models], over the models that have not stopped, those of all ranks where they exchange averages, which
+ * all call it: to 48 bits, the same however they are shared out. NaN where all have stopped. CPU alone. */
+RS_API rs_status rs_ensemble_mean_loss(rs_ensemble* ensemble, const double* losses, double* mean);
 
 /* y [models, rows, outputs] = every model's answer to x [rows, inputs]; rows >= 0. */
 RS_API rs_status rs_ensemble_predict(rs_ensemble* ensemble, const float* x, int64_t rows, float* y);

@@ -796,14 +796,40 @@ rs_status check_ranges(const rs_ensemble& ensemble, const rs_dataset& data, cons
   return RS_OK;
 }
 
+// Whether there is something to do at the end of an epoch but to go on.
+bool ends_epochs(const rs_fit& fit) { return fit.losses_capacity > 0 || fit.average.kind != RS_NO_AVERAGE; }
+
+// Models that are averaged have one end of an epoch.
+rs_status check_common_epochs(const rs_ensemble& ensemble, const rs_fit* fits, const rs_ensemble_run& run) {
+  const rs_fit& first = fits[0];
+  for (int32_t k = 0; k < ensemble.models(); ++k) {
+    const bool same_rows = !run.row_counts || run.row_counts[k] == run.row_counts[0];
+    if (!same_rows || fits[k].batch != first.batch || fits[k].epochs != first.epochs ||
+        fits[k].losses_capacity != first.losses_capacity || fits[k].average.kind != first.average.kind) {
+      return fail(RS_INVALID_ARGUMENT,
+                  "models that are averaged end their epochs together, but model %d has other rows, batch, epochs, "
+                  "losses_capacity or average than model 0", k);
+    }
+  }
+  if (first.losses_capacity > 1) {
+    return fail(RS_INVALID_ARGUMENT, "losses_capacity is %lld; it must be 0 or 1 where models are averaged",
+                static_cast<long long>(first.losses_capacity));
+  }
+  return RS_OK;
+}
+
 bool same_order(const rs_fit& a, const rs_fit& b) {
   return a.batch == b.batch && a.epochs == b.epochs && a.epoch == b.epoch && a.row == b.row && a.steps == b.steps &&
-         a.shuffle == b.shuffle && (!a.shuffle || a.seed == b.seed);
+         a.losses_capacity == b.losses_capacity && a.shuffle == b.shuffle && (!a.shuffle || a.seed == b.seed);
 }
 
 rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const rs_ensemble_run& run) {
   if (run.exchange < RS_EXCHANGE_NEVER || run.exchange > RS_EXCHANGE_GRADIENT) {
     return fail(RS_INVALID_ARGUMENT, "exchange %d is unknown", run.exchange);
+  }
+  const bool ends = run.exchange != RS_EXCHANGE_NEVER && std::any_of(fits, fits + ensemble.models(), ends_epochs);
+  if (ends && !ensemble.validates_exchanges()) {
+    return fail(RS_INVALID_ARGUMENT, "models that exchange pause after epochs and average their parameters on the CPU alone; use device cpu");
   }
   if (run.exchange == RS_EXCHANGE_AVERAGE) {
     if (run.exchange_every < 1) return fail(RS_INVALID_ARGUMENT, "exchange_every must be at least 1");
@@ -816,6 +842,7 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
       total += weight;
     }
     if (run.exchange_weights && !(total > 0)) return fail(RS_INVALID_ARGUMENT, "exchange_weights are all 0");
+    if (ends) return check_common_epochs(ensemble, fits, run);
   }
   if (run.exchange != RS_EXCHANGE_GRADIENT) return RS_OK;
   if (run.first_rows) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients share all rows; they have none of their own");
@@ -834,8 +861,8 @@ rs_status check_fits(const rs_ensemble& ensemble, const rs_dataset* data, const 
   if (rs_status status = check_ranges(ensemble, *data, run->first_rows, run->row_counts, 1)) return status;
   for (int32_t k = 0; k < ensemble.models(); ++k) {
     rs_fit own = fits[k];
-    if (own.losses_capacity < 0 || (own.losses_capacity > 0 && run->exchange != RS_EXCHANGE_NEVER)) {
-      return fail(RS_INVALID_ARGUMENT, "model %d: losses_capacity is %lld; it must be at least 0, and 0 with exchanges", k,
+    if (own.losses_capacity < 0) {
+      return fail(RS_INVALID_ARGUMENT, "model %d: losses_capacity is %lld; it must be at least 0", k,
                   static_cast<long long>(own.losses_capacity));
     }
     own.losses_capacity = own.losses ? 1 : 0;
@@ -946,6 +973,7 @@ rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps) {
 rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run) {
   if (rs_status status = check_fits(*ensemble, dataset, fits, run)) return status;
   return guarded("fit", [&] {
+    ensemble->set_exchange(static_cast<rs_exchange>(run->exchange));
     ensemble->fit(*dataset, fits, *run);
     return RS_OK;
   });
@@ -973,6 +1001,9 @@ rs_status rs_ensemble_validate(rs_ensemble* ensemble, const rs_dataset* dataset,
                                const int64_t* row_counts, const float* target_scales, const int32_t* which, double* losses) {
   if (!which) return fail(RS_INVALID_ARGUMENT, "which must not be null");
   if (rs_status status = check_evaluation(*ensemble, dataset, first_rows, row_counts, target_scales, losses)) return status;
+  if (first_rows && ensemble->exchange() != RS_EXCHANGE_NEVER) {
+    return fail(RS_INVALID_ARGUMENT, "models that exchange are validated as one; they have no rows of their own for it");
+  }
   return guarded("validate", [&] {
     ensemble->validate(*dataset, first_rows, row_counts, target_scales, which, losses);
     return RS_OK;
@@ -991,6 +1022,14 @@ rs_status rs_ensemble_take(rs_ensemble* ensemble, const int32_t* which) {
   if (!which) return fail(RS_INVALID_ARGUMENT, "which must not be null");
   return guarded("take", [&] {
     ensemble->take(which);
+    return RS_OK;
+  });
+}
+
+rs_status rs_ensemble_mean_loss(rs_ensemble* ensemble, const double* losses, double* mean) {
+  if (!losses || !mean) return fail(RS_INVALID_ARGUMENT, "losses and mean must not be null");
+  return guarded("mean_loss", [&] {
+    *mean = ensemble->mean_loss(losses);
     return RS_OK;
   });
 }

@@ -55,6 +55,16 @@ struct rs_ensemble {
   virtual void keep(const int32_t* which) = 0;
   virtual void take(const int32_t* which) = 0;
 
+  // The mean of each model's loss, over those of all ranks; see rs_ensemble_mean_loss.
+  virtual double mean_loss(const double*) { throw std::runtime_error("this engine's ensembles do not exchange losses"); }
+
+  // Whether it does these for models that exchange, too.
+  virtual bool validates_exchanges() const { return false; }
+
+  // Of the last fit: what models that exchanged have learned together is what is validated, kept and taken.
+  rs_exchange exchange() const { return exchange_; }
+  void set_exchange(rs_exchange exchange) { exchange_ = exchange; }
+
  protected:
   bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
 
@@ -63,5 +73,6 @@ struct rs_ensemble {
   const int32_t models_;
 
  private:
+  rs_exchange exchange_ = RS_EXCHANGE_NEVER;
   std::atomic<bool> stop_{false};
 };

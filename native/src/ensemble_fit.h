@@ -84,8 +84,24 @@ void keep_books(std::vector<Model>& models, const EnsembleFit& fitting, Train tr
   fitting.run.done = all_done(models, fits);
 }
 
-// Calls train(), which takes every model to its step_limit, its pause or its end and is false where the time was up
-// before. Where models are averaged it does so, with average() after each, until all is done or the time is up.
+// A part of a fit that averages: to the next exchange, or where models pause after every epoch to the end of one.
+struct Round {
+  int64_t step_limit;
+  bool exchanges, ends_epoch;
+};
+
+inline Round next_round(const EnsembleFit& fitting) {
+  const rs_ensemble_run& run = fitting.run;
+  const rs_fit& any = fitting.fits[0];
+  const int64_t exchange = (run.exchanges + 1) * run.exchange_every;
+  if (any.losses_capacity == 0 || run.epochs >= any.epochs) return {exchange, true, false};
+  const int64_t epoch = (run.epochs + 1) * (1 + (fitting.rows(0) - 1) / any.batch);
+  return {std::min(exchange, epoch), exchange <= epoch, epoch <= exchange};
+}
+
+// For models of one process alone, which pause only where they are not averaged. Calls train(), which takes every model to
+// its step_limit, its pause or its end and is false where the time was up before. Where models are averaged it does so, with
+// average() after each, until all is done or the time is up.
 template <typename Model, typename Train, typename Average>
 void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fitting, Train train, Average average) {
   rs_ensemble_run& run = fitting.run;

@@ -357,6 +357,10 @@ void steps_and_predictions() {
 
 // ---- between epochs ----
 
+bool equal(const std::vector<float>& a, const std::vector<float>& b) {
+  return test::first_difference(a.data(), b.data(), static_cast<int64_t>(a.size())) == static_cast<int64_t>(a.size());
+}
+
 // The losses of a model's epochs on validation rows, and the parameters of one of them, which are the model's at the end.
 struct Validated {
   std::vector<double> losses;
@@ -386,7 +390,15 @@ Validated validated_alone(const Work& work, const Dataset& data, const Dataset& 
   return result;
 }
 
-std::vector<Validated> validated_together(const Work& work, const Dataset& data, const Dataset& validation, int32_t threads, bool in_slices) {
+// What the models exchange, how often, and whether the parameters of kKeptEpoch are kept.
+struct Together {
+  rs_exchange exchange = RS_EXCHANGE_NEVER;
+  int64_t every = 0;
+  bool keeps = true;
+};
+
+std::vector<Validated> validated_together(const Work& work, const Dataset& data, const Dataset& validation, int32_t threads, bool in_slices,
+                                          const Together& together = {}) {
   const size_t models = static_cast<size_t>(work.models);
   const Ensemble ensemble = make_ensemble(work, threads);
   std::vector<rs_fit> fits = work.fits;
@@ -395,15 +407,18 @@ std::vector<Validated> validated_together(const Work& work, const Dataset& data,
   run.first_rows = work.first_rows.empty() ? nullptr : work.first_rows.data();
   run.row_counts = work.row_counts.empty() ? nullptr : work.row_counts.data();
   run.seconds = in_slices ? 1e-9 : 0;
+  run.exchange = together.exchange;
+  run.exchange_every = together.every;
   std::vector<Validated> results(models);
   while (!run.done) {
+    const int64_t epochs_before = run.epochs;
     CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
     std::vector<int32_t> ended(models), keep(models);
     std::vector<double> losses(models, -1);
     for (size_t k = 0; k < models; ++k) {
       CHECK(fits[k].losses_count <= 1, "%lld epochs in a call", static_cast<long long>(fits[k].losses_count));
-      ended[k] = fits[k].losses_count > 0;
-      keep[k] = ended[k] && fits[k].epoch == kKeptEpoch;
+      ended[k] = together.exchange == RS_EXCHANGE_NEVER ? fits[k].losses_count > 0 : run.epochs > epochs_before;
+      keep[k] = ended[k] && together.keeps && fits[k].epoch == kKeptEpoch;
     }
     CHECK_OK(rs_ensemble_validate(ensemble.get(), validation.get(), nullptr, nullptr, nullptr, ended.data(), losses.data()));
     CHECK_OK(rs_ensemble_keep(ensemble.get(), keep.data()));
@@ -451,6 +466,108 @@ void the_loss_over_no_rows_is_not_a_number() {
   CHECK(losses[0] == whole[0] && std::isnan(losses[1]) && losses[2] >= 0, "%g, %g, %g", losses[0], losses[1], losses[2]);
   CHECK_OK(rs_ensemble_evaluate(ensemble.get(), data.get(), none, none, nullptr, losses));
   CHECK(std::isnan(losses[0]) && std::isnan(losses[1]) && std::isnan(losses[2]), "%g, %g, %g", losses[0], losses[1], losses[2]);
+}
+
+// Of models that exchange gradients, whatever the fit averages.
+void one_model_is_validated_where_gradients_are_exchanged() {
+  Random random(13);
+  for (int64_t batch : {1, 5, 200}) {
+    for (int turn = 0; turn < 5; ++turn) {
+      Work work = random_work(random, {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 3, batch, Order::kShared, false);
+      work.rows = batch == 200 ? 500 : 37;
+      work.lr = {0.01, 0.01, 0.01};
+      const Dataset data = data_of(work), validation = test::random_dataset(29, 10, 1, 6);
+      const Validated expected = validated_alone(work, data, validation, 0);
+      for (bool in_slices : {false, true}) {
+        for (const Validated& own : validated_together(work, data, validation, 2, in_slices, {RS_EXCHANGE_GRADIENT})) {
+          CHECK(own.losses == expected.losses && equal(own.kept, expected.kept), "%s", work.name().c_str());
+        }
+      }
+    }
+  }
+}
+
+// Of many vectors, added one after the other.
+std::vector<float> plain_mean(const std::vector<std::vector<float>>& vectors) {
+  std::vector<float> mean(vectors[0].size());
+  for (size_t i = 0; i < mean.size(); ++i) {
+    double sum = 0;
+    for (const std::vector<float>& own : vectors) sum += own[i];
+    mean[i] = static_cast<float>(sum / static_cast<double>(vectors.size()));
+  }
+  return mean;
+}
+
+// Local SGD by hand: trainers that take their own steps to each exchange and each end of an epoch, where the mean of their
+// parameters, or of their averages of these, is validated. What is kept, then what there is in the end.
+std::pair<Validated, std::vector<float>> averaged_by_hand(const Work& work, const Dataset& data, const Dataset& validation, int64_t every) {
+  std::vector<Trainer> trainers;
+  std::vector<rs_fit> fits = work.fits;
+  for (int32_t k = 0; k < work.models; ++k) {
+    trainers.push_back(test::make_trainer(work.sizes, work.activation, work.optimizer_of(k), 1));
+    CHECK_OK(rs_trainer_init(trainers.back().get(), work.seeds[static_cast<size_t>(k)]));
+  }
+  const Trainer judge = test::make_trainer(work.sizes, work.activation, work.optimizer_of(0), 1);
+  const int64_t count = rs_trainer_parameter_count(judge.get()), steps = (work.rows + fits[0].batch - 1) / fits[0].batch;
+  const auto parameters = [](const Trainer& trainer) { return test::parameters_of(trainer); };
+  const auto average = [&](const Trainer& trainer) {
+    std::vector<float> own = test::parameters_of(trainer);
+    int64_t averaged = 0;
+    CHECK_OK(rs_trainer_get_average(trainer.get(), own.data(), count, &averaged));
+    return own;
+  };
+  const auto mean = [&](const auto& of) {
+    std::vector<std::vector<float>> all;
+    for (const Trainer& trainer : trainers) all.push_back(of(trainer));
+    return plain_mean(all);
+  };
+  Validated result;
+  std::vector<float> learned;
+  for (int64_t exchange = every, epoch = steps; epoch <= fits[0].epochs * steps;) {
+    const int64_t limit = std::min(exchange, epoch);
+    for (size_t k = 0; k < trainers.size(); ++k) {
+      fits[k].step_limit = limit;
+      CHECK_OK(rs_trainer_fit(trainers[k].get(), data.get(), &fits[k]));
+    }
+    if (limit == exchange || limit == fits[0].epochs * steps) {
+      const std::vector<float> all = mean(parameters);
+      for (const Trainer& trainer : trainers) CHECK_OK(rs_trainer_set_parameters(trainer.get(), all.data(), count));
+    }
+    if (limit == exchange) exchange += every;
+    if (limit < epoch) continue;
+    epoch += steps;
+    learned = mean(average);
+    double loss = 0;
+    CHECK_OK(rs_trainer_set_parameters(judge.get(), learned.data(), count));
+    CHECK_OK(rs_trainer_evaluate(judge.get(), validation.get(), nullptr, &loss));
+    result.losses.push_back(loss);
+    if (static_cast<int64_t>(result.losses.size()) == kKeptEpoch) result.kept = learned;
+  }
+  return {result, learned};
+}
+
+// Plain SGD: what sets a trainer's parameters forgets its momentum.
+void the_mean_is_validated_where_parameters_are_averaged() {
+  Random random(14);
+  for (int64_t batch : {1, 5, 16}) {
+    for (int64_t every : {1, 4, 37, 1000}) {
+      for (const rs_average& average : {rs_average{}, rs_average{RS_EMA, 0.9, 0}, rs_average{RS_SWA, 0, 1}}) {
+        Work work = random_work(random, {10, 20, 1}, RS_TANH, test::sgd(0.01, 0, false, 0), 9, batch, Order::kOwn, false);
+        for (rs_fit& fit : work.fits) fit.average = average;
+        const Dataset data = data_of(work), validation = test::random_dataset(29, 10, 1, 6);
+        const auto [expected, last] = averaged_by_hand(work, data, validation, every);
+        for (bool in_slices : {false, true}) {
+          for (bool keeps : {false, true}) {
+            const Together together = {RS_EXCHANGE_AVERAGE, every, keeps};
+            for (const Validated& own : validated_together(work, data, validation, 2, in_slices, together)) {
+              CHECK(own.losses == expected.losses, "%s, every %lld: other losses", work.name().c_str(), static_cast<long long>(every));
+              CHECK(equal(own.kept, keeps ? expected.kept : last), "%s, every %lld: other parameters", work.name().c_str(), static_cast<long long>(every));
+            }
+          }
+        }
+      }
+    }
+  }
 }
 
 // Each model drops units by a seed of its own.
@@ -510,10 +627,6 @@ std::vector<std::vector<float>> fit_with(const Work& work, const Dataset& data, 
   return parameters;
 }
 
-bool equal(const std::vector<float>& a, const std::vector<float>& b) {
-  return test::first_difference(a.data(), b.data(), static_cast<int64_t>(a.size())) == static_cast<int64_t>(a.size());
-}
-
 // All models end as one trainer with the same batch, bit for bit.
 void exchange_of_gradients_is_data_parallel_training() {
   Random random(6);
@@ -546,6 +659,7 @@ void average_of_every_step_comes_close_to_data_parallel_training() {
     rs_fit& fit = work.fits[static_cast<size_t>(k)];
     fit.target_scale = nullptr;
     fit.schedule = {};
+    fit.average = {};
     fit.lr_scale = 0;
   }
   const Dataset data = data_of(work);
@@ -576,6 +690,7 @@ void average_of_rounds() {
   Random random(8);
   for (bool weighted : {false, true}) {
     Work work = random_work(random, {4, 6, 1}, RS_RELU, test::sgd(0.01, 0.9, false, 0), 5, 2, Order::kOwn, true);
+    for (rs_fit& fit : work.fits) fit.average = {};  // models with other numbers of rows have none
     const int64_t every = 7;
     std::vector<double> weights;
     for (int64_t rows : work.row_counts) weights.push_back(static_cast<double>(rows));
@@ -678,12 +793,27 @@ void bad_calls_are_refused() {
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "same optimizer");
   run.exchange = 7;
   refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "exchange 7");
-  fits[1].losses_capacity = 1;
   run = {};
   run.exchange = RS_EXCHANGE_AVERAGE;
   run.exchange_every = 1;
-  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "losses_capacity");
+  for (rs_fit& fit : fits) fit.average = {RS_EMA, 0.5, 0};
+  const int64_t starts[] = {0, 10, 20};
+  run.first_rows = starts;
+  run.row_counts = counts;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "model 2 has other rows");
+  run.first_rows = run.row_counts = nullptr;
+  fits[1].losses_capacity = 1;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "model 1 has other rows, batch, epochs, losses_capacity");
+  for (rs_fit& fit : fits) fit.losses_capacity = 2;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "losses_capacity is 2");
+  for (rs_fit& fit : fits) fit.losses_capacity = -1;
+  refused(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "losses_capacity is -1");
+  for (rs_fit& fit : fits) fit.losses_capacity = 0;
   double losses[3];
+  refused(rs_ensemble_mean_loss(ensemble.get(), nullptr, losses), "losses");
+  CHECK_OK(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run));
+  const int32_t which[] = {1, 1, 1};
+  refused(rs_ensemble_validate(ensemble.get(), data.get(), starts, counts, nullptr, which, losses), "validated as one");
   refused(rs_ensemble_validate(ensemble.get(), data.get(), nullptr, nullptr, nullptr, nullptr, losses), "which");
   refused(rs_ensemble_keep(ensemble.get(), nullptr), "which");
   refused(rs_ensemble_take(ensemble.get(), nullptr), "which");
@@ -703,6 +833,8 @@ int main() {
   steps_and_predictions();
   validation_is_that_of_a_model_alone();
   the_loss_over_no_rows_is_not_a_number();
+  one_model_is_validated_where_gradients_are_exchanged();
+  the_mean_is_validated_where_parameters_are_averaged();
   dropout_has_a_seed_for_each_model();
   exchange_of_gradients_is_data_parallel_training();
   average_of_every_step_comes_close_to_data_parallel_training();

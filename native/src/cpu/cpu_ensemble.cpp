@@ -46,7 +46,8 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)),
-      mean_(network_.parameter_count) {
+      mean_(network_.parameter_count),
+      loss_mean_(1) {
   for (int32_t k = 0; k < models_; ++k) {
     Settings own = settings_;
     if (options.dropout_seeds) own.dropout_seed = options.dropout_seeds[k];
@@ -140,6 +141,10 @@ bool Ensemble::one_optimizer() const {
 }
 
 // ---- fit ----
+
+void Ensemble::limit_steps(const Fitting& fitting, int64_t limit) {
+  for (int32_t k = 0; k < models_; ++k) fitting.fits[k].step_limit = limit;
+}
 
 // Looks at no model: of many they are far away in memory.
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
@@ -240,69 +245,87 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   for (int32_t k = 0; k < models_; ++k) {
     if (fits[k].steps == 0) models_of_[static_cast<size_t>(k)].kept.clear();
   }
+  if (run.epochs == 0) kept_.clear();
+  weights_.clear();
+  if (run.exchange_weights) weights_.assign(run.exchange_weights, run.exchange_weights + models_);
   run.stopped = 0;
   bool done_everywhere = false;
   keep_books(models_of_, fitting, [&] {
     if (run.exchange == RS_EXCHANGE_GRADIENT) {
       done_everywhere = fit_as_one(fitting);
-    } else if (run.exchange == RS_EXCHANGE_AVERAGE && ranks_) {
-      done_everywhere = train_with_ranks(fitting);
+    } else if (run.exchange == RS_EXCHANGE_AVERAGE) {
+      done_everywhere = train_averaged(fitting);
     } else {
-      train_in_rounds(models_of_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
+      limit_steps(fitting, 0);
+      train(fitting);
     }
   });
-  if (ranks_ && run.exchange != RS_EXCHANGE_NEVER) run.done = done_everywhere;
+  if (run.exchange != RS_EXCHANGE_NEVER) run.done = done_everywhere;
 }
 
 // ---- exchanges ----
 
 void Ensemble::set_communicator(collective::Communicator* communicator) {
   ranks_.reset();
+  loss_ranks_.reset();
   communicator_ = communicator && communicator->size() > 1 ? communicator : nullptr;
   if (communicator_) {
     ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, mean_.length());
+    loss_ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, loss_mean_.length());
   }
 }
 
-// Of all ranks' models; returns how many of them are not done.
-int64_t Ensemble::average(const Fitting& fitting) {
+// Of the models of all ranks that have not stopped; false where there are none. parameters_of(trainer) is what each has.
+template <typename F>
+bool Ensemble::mean(F parameters_of, float* mean) {
   std::vector<int32_t> sound;
-  int64_t undone = 0;
   for (int32_t k = 0; k < models_; ++k) {
-    const Model& model = models_of_[static_cast<size_t>(k)];
-    if (!model.failed) sound.push_back(k);
-    undone += !is_done(model, fitting.fits[k]);
+    if (!models_of_[static_cast<size_t>(k)].failed) sound.push_back(k);
   }
-  mean_.begin(static_cast<int64_t>(sound.size()), fitting.run.exchange_weights != nullptr);
+  const bool weighted = !weights_.empty();
+  mean_.begin(static_cast<int64_t>(sound.size()), weighted ? 2 : 1);
   share_out(static_cast<int64_t>(sound.size()), [&](int64_t i, int) {
-    const int32_t k = sound[static_cast<size_t>(i)];
-    const double weight = fitting.run.exchange_weights ? fitting.run.exchange_weights[k] : 1;
-    mean_.put(i, models_of_[static_cast<size_t>(k)].trainer->parameters(), weight);
+    const size_t k = static_cast<size_t>(sound[static_cast<size_t>(i)]);
+    mean_.put(i, parameters_of(*models_of_[k].trainer), weighted ? weights_[k] : 1);
   });
-  const size_t count = static_cast<size_t>(network_.parameter_count);
-  std::vector<float> mean(count);
-  if (!mean_.run(ranks_.get(), threads_, undone, mean.data())) return undone;
-  for_models([&](int32_t, Model& model) {
-    if (!model.failed) std::memcpy(model.trainer->change_parameters(), mean.data(), count * sizeof(float));
-  });
-  return undone;
+  return mean_.run(ranks_.get(), threads_, mean);
 }
 
-// Rounds that all ranks take together. Each trains for a slice of time at most; then all hear how many have not come to
-// the end of the round, and whether one wants to stop. So none waits longer for another than it takes to train a slice.
-// Whether all ranks' models are done.
-bool Ensemble::train_with_ranks(const Fitting& fitting) {
+void Ensemble::average() {
+  const size_t count = static_cast<size_t>(network_.parameter_count);
+  std::vector<float> all(count);
+  if (!mean([](Trainer& trainer) { return trainer.parameters(); }, all.data())) return;
+  for_models([&](int32_t, Model& model) {
+    if (!model.failed) std::memcpy(model.trainer->change_parameters(), all.data(), count * sizeof(float));
+  });
+}
+
+Ensemble::Meeting Ensemble::meet(const Fitting& fitting, bool arrived) {
+  int64_t undone = 0;
+  for (const Model& model : models_of_) undone += !is_done(model, fitting.fits[&model - &models_of_[0]]);
+  int64_t sums[] = {!arrived, communicator_ && wants_stop(), undone};
+  if (communicator_) communicator_->all_reduce(sums, 3, collective::Element::kInt64);
+  return {sums[0], sums[1], sums[2]};
+}
+
+// Rounds that all ranks take together, to the end of an epoch where models pause there. Each trains for a slice of time at
+// most; then all meet. So none waits longer for another than it takes to train a slice. Whether all ranks' models are done.
+bool Ensemble::train_averaged(const Fitting& fitting) {
   rs_ensemble_run& run = fitting.run;
   do {
-    for (int32_t k = 0; k < models_; ++k) fitting.fits[k].step_limit = (run.exchanges + 1) * run.exchange_every;
-    collective::GradientSum::Tally tally = {train(fitting) ? 0 : 1, wants_stop()};
-    ranks_->run(tally);
-    run.stopped = tally.stops > 0;
+    const Round round = next_round(fitting);
+    limit_steps(fitting, round.step_limit);
+    const Meeting all = meet(fitting, train(fitting));
+    run.stopped = all.stops > 0;
     if (run.stopped) return false;
-    if (tally.rows > 0) continue;
-    const int64_t undone = average(fitting);
-    run.exchanges += 1;
-    if (undone == 0) return true;
+    if (all.late > 0) continue;
+    if (round.exchanges || all.undone == 0) {
+      average();
+      run.exchanges += 1;
+    }
+    run.epochs += round.ends_epoch;
+    if (all.undone == 0) return true;
+    if (round.ends_epoch) return false;
   } while (!fitting.deadline.is_past());
   return false;
 }
@@ -323,6 +346,7 @@ bool Ensemble::fit_as_one(const Fitting& fitting) {
     copy_first(fitting);
   }
   const rs_fit& leader = fitting.fits[0];
+  fitting.run.epochs = leader.epoch;
   fitting.run.stopped = leader.stopped;
   const bool done = is_done(first, leader);
   if (ranks_ && (done || leader.stopped)) first.trainer->set_communicator(nullptr, collective::GradientSum::kExact);
@@ -394,15 +418,47 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 
 // ---- between two epochs ----
 
+// What models that exchange have in common: what the first is, or the mean of all; of their averages where they keep some.
+// Empty where there is no mean.
+std::vector<float> Ensemble::learned() {
+  const auto parameters_of = [](Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); };
+  std::vector<float> learned(static_cast<size_t>(network_.parameter_count));
+  if (exchange() == RS_EXCHANGE_GRADIENT) {
+    std::copy_n(parameters_of(*models_of_[0].trainer), learned.size(), learned.data());
+  } else if (!mean(parameters_of, learned.data())) {
+    learned.clear();
+  }
+  return learned;
+}
+
+double Ensemble::evaluate_learned(const rs_dataset& data, const float* target_scale) {
+  if (learned_.empty()) return std::numeric_limits<double>::quiet_NaN();
+  if (!validator_) validator_ = std::make_unique<Trainer>(network_, settings_, rs_optimizer{}, threads_);
+  validator_->set_parameters(learned_.data());
+  return validator_->evaluate(data, target_scale);
+}
+
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
-  for_models(which, [&](int32_t k, Model& model) {
-    const AverageInUse average(*model.trainer);
-    losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
-  });
+  if (exchange() == RS_EXCHANGE_NEVER) {
+    for_models(which, [&](int32_t k, Model& model) {
+      const AverageInUse average(*model.trainer);
+      losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
+    });
+    return;
+  }
+  learned_ = learned();
+  const double loss = evaluate_learned(data, target_scales);
+  for (int32_t k = 0; k < models_; ++k) {
+    if (which[k]) losses[k] = loss;
+  }
 }
 
 void Ensemble::keep(const int32_t* which) {
+  if (exchange() != RS_EXCHANGE_NEVER) {
+    if (std::any_of(which, which + models_, [](int32_t own) { return own != 0; })) kept_ = learned_;
+    return;
+  }
   for_models(which, [&](int32_t, Model& model) {
     const AverageInUse average(*model.trainer);
     model.kept.resize(static_cast<size_t>(network_.parameter_count));
@@ -411,14 +467,31 @@ void Ensemble::keep(const int32_t* which) {
 }
 
 void Ensemble::take(const int32_t* which) {
+  const bool exchanged = exchange() != RS_EXCHANGE_NEVER;
+  const std::vector<float> latest = exchanged && kept_.empty() ? learned() : std::vector<float>();
   for_models(which, [&](int32_t, Model& model) {
-    if (!model.kept.empty()) {
-      model.trainer->set_parameters(model.kept.data());
+    const std::vector<float>& kept = exchanged ? kept_ : model.kept;
+    if (!kept.empty()) {
+      model.trainer->set_parameters(kept.data());
       model.kept = {};
+    } else if (exchanged) {
+      std::copy(latest.begin(), latest.end(), model.trainer->change_parameters());
     } else if (model.trainer->averaged() > 0) {
       model.trainer->swap_average();
     }
   });
+}
+
+double Ensemble::mean_loss(const double* losses) {
+  std::vector<double> sound;
+  for (int32_t k = 0; k < models_; ++k) {
+    if (!models_of_[static_cast<size_t>(k)].failed) sound.push_back(losses[k]);
+  }
+  loss_mean_.begin(static_cast<int64_t>(sound.size()), 2);
+  for (size_t i = 0; i < sound.size(); ++i) loss_mean_.put(static_cast<int64_t>(i), &sound[i]);
+  double mean = std::numeric_limits<double>::quiet_NaN();
+  loss_mean_.run(exchange() == RS_EXCHANGE_AVERAGE ? loss_ranks_.get() : nullptr, threads_, &mean);
+  return mean;
 }
 
 }  // namespace rs::cpu

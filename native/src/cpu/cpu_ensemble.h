@@ -40,6 +40,8 @@ class Ensemble final : public rs_ensemble {
                 const int32_t* which, double* losses) override;
   void keep(const int32_t* which) override;
   void take(const int32_t* which) override;
+  double mean_loss(const double* losses) override;
+  bool validates_exchanges() const override { return true; }
 
  private:
   struct Model {
@@ -51,12 +53,20 @@ class Ensemble final : public rs_ensemble {
 
   using Fitting = EnsembleFit;
 
+  // What ranks hear of each other at the end of a slice of time, each number summed over them.
+  struct Meeting {
+    int64_t late;    // ranks that have not come to the end of the round
+    int64_t stops;   // ranks that want to stop
+    int64_t undone;  // models that are not done
+  };
+
   template <typename F>
   void for_models(const int32_t* which, F f);
   template <typename F>
   void for_models(F f) { for_models(nullptr, f); }
   template <typename F>
   void share_out(int64_t count, F f);
+  void limit_steps(const Fitting& fitting, int64_t limit);
   bool takes_lanes(const Fitting& fitting, int32_t model) const;
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
@@ -64,22 +74,33 @@ class Ensemble final : public rs_ensemble {
   double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
                   int32_t model);
   std::vector<int32_t> due_by_size(const Fitting& fitting) const;
-  int64_t average(const Fitting& fitting);
-  bool train_with_ranks(const Fitting& fitting);
+  template <typename F>
+  bool mean(F parameters_of, float* mean);
+  void average();
+  Meeting meet(const Fitting& fitting, bool arrived);
+  bool train_averaged(const Fitting& fitting);
   bool fit_as_one(const Fitting& fitting);
   void begin_as_rank_zero();
   void copy_first(const Fitting& fitting);
+  std::vector<float> learned();
+  double evaluate_learned(const rs_dataset& data, const float* target_scale);
 
   const int threads_;
   const rs_optimizer_kind kind_;
   std::vector<Model> models_of_;
   std::vector<Scratch> scratch_;                   // of each worker
   std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
-  ExactMean mean_;
+  ExactMean mean_, loss_mean_;
+
+  // Of models that exchange: what each counts in the mean, empty where all count the same; what was validated last, and by
+  // whom; and what is kept of that, for `take`.
+  std::vector<double> weights_;
+  std::vector<float> learned_, kept_;
+  std::unique_ptr<Trainer> validator_;
 
   // Null where this ensemble is alone.
   collective::Communicator* communicator_ = nullptr;
-  std::unique_ptr<collective::GradientSum> ranks_;
+  std::unique_ptr<collective::GradientSum> ranks_, loss_ranks_;
 };
 
 }  // namespace rs::cpu

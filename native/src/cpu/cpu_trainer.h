@@ -68,6 +68,7 @@ class Trainer final : public rs_trainer {
 
   // The average that a fit keeps, where an ensemble does the steps.
   void forget_average() { averaged_ = 0; }
+  const float* average() const { return average_.get(); }
   float* change_average();
   void count_averaged(int64_t parameters) { averaged_ += parameters; }
   void add_epoch_to_average() { add_to_average(1 / static_cast<double>(averaged_ + 1)); }

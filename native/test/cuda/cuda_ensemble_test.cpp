@@ -424,6 +424,21 @@ void what_a_gpu_cannot_do_is_refused(const Dataset& data) {
   require_refusal(rs_ensemble_step(made.get(), rs_dataset_x(large.get()), rs_dataset_y(large.get()), 1100), "steps of more than 1024");
 }
 
+void epochs_of_models_that_exchange_are_refused(const Dataset& data) {
+  const Ensemble ensemble = make_ensemble(RS_TANH);
+  rs_ensemble_run run = {};
+  run.exchange = RS_EXCHANGE_AVERAGE;
+  run.exchange_every = 7;
+  for (bool pauses : {false, true}) {
+    std::vector<rs_fit> fits(kModels, fit_of(kCases[0], 0));
+    for (rs_fit& fit : fits) {
+      fit.losses_capacity = pauses;
+      fit.average = {pauses ? RS_NO_AVERAGE : RS_EMA, 0.5, 0};
+    }
+    require_refusal(rs_ensemble_fit(ensemble.get(), data.get(), fits.data(), &run), "models that exchange pause after epochs");
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -440,6 +455,7 @@ int main() {
     }
     one_that_diverges_stops_alone(data);
     the_loss_over_no_rows_is_not_a_number(data);
+    epochs_of_models_that_exchange_are_refused(data);
     what_a_gpu_cannot_do_is_refused(data);
   }
   CHECK(simt::machine().allocations == 0, "%lld allocations are left", static_cast<long long>(simt::machine().allocations));

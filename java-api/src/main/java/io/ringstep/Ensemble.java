@@ -251,8 +251,8 @@ public final class Ensemble implements AutoCloseable {
    * Trains every model for whole epochs on the same rows, in the same order: {@code fit}'s.
    *
    * <p>Schedules, validation, early stopping and averages of the weights are each model's own: a model that stops early
-   * leaves its place to another, and ends with the parameters that it would have alone. With validation, averages or
-   * reduce-on-plateau nothing can be exchanged. Checkpoints are a {@link Trainer}'s alone.
+   * leaves its place to another, and ends with the parameters that it would have alone. Where models exchange, they are
+   * as one in this; see {@link Exchange}. Checkpoints are a {@link Trainer}'s alone.
    *
    * @throws IllegalArgumentException if the fit has what an ensemble has not, or the rows are of another shape
    */
@@ -273,7 +273,8 @@ public final class Ensemble implements AutoCloseable {
 
   /**
    * Trains model k on the rows of training of split k, and validates it with the others: the folds of a cross-validation,
-   * for example. Every model shuffles with {@code fit}'s seed.
+   * for example. Every model shuffles with {@code fit}'s seed. Where models exchange, all must have the same validation rows:
+   * those of one fold are rows of training of the others.
    *
    * @param splits [models], of one shape; the same split may stand there more than once
    * @param fit with no validation rows of its own
@@ -375,12 +376,13 @@ public final class Ensemble implements AutoCloseable {
   private EnsembleResult fit(RowsByModel rows, RowsByModel validation, Fit fit, long[] seeds, IntFunction<Model> source) {
     requireShape(rows.data().inputs(), rows.data().outputs());
     requireSupported(fit, validation != null);
+    requireCommonEpochs(fit, rows, validation);
     synchronized (turn) {
       cancelled = false;
       try {
         EnsembleLoop.Plan plan = new EnsembleLoop.Plan(rows, fit, seeds, exchange, communicator != null);
-        agree(rows, fit);
-        EnsembleMonitor monitor = new EnsembleMonitor(handle.get(), fit, validation, learningRates);
+        agree(rows, validation, fit);
+        EnsembleMonitor monitor = new EnsembleMonitor(handle.get(), fit, exchange, validation, learningRates);
         EnsembleResult result = new EnsembleLoop(handle.get(), models, plan, monitor, () -> cancelled || closing).run();
         for (int k = 0; k < models; k++) {
           sources[k] = source.apply(k);
@@ -395,7 +397,7 @@ public final class Ensemble implements AutoCloseable {
   }
 
   /** Ranks that did something else would wait for each other, or never notice. */
-  private void agree(RowsByModel rows, Fit fit) {
+  private void agree(RowsByModel rows, RowsByModel validation, Fit fit) {
     if (communicator == null) {
       return;
     }
@@ -404,8 +406,11 @@ public final class Ensemble implements AutoCloseable {
     facts.put("loss", loss.toString());
     facts.put("exchange", exchange + (exchange.weighted() ? ", weighted by samples" : ""));
     facts.put("epochs", Integer.toString(fit.epochs()));
-    facts.put("schedule", fit.schedule().toString());
     facts.put("batch", Long.toString(fit.batch()));
+    facts.putAll(TrainingFacts.ofEpochs(fit, validation == null ? null : validation.data()));
+    if (ownToEachModel(fit, validation != null) != null) {
+      facts.put("rows", Long.toString(rows.rows(0)));
+    }
     if (exchange.equals(Exchange.gradient())) {
       facts.put("optimizer", optimizer.toString());
       facts.put("learning rate", Double.toString(learningRates[0]));
@@ -418,7 +423,8 @@ public final class Ensemble implements AutoCloseable {
 
   /**
    * Ends the fit under way, if any, within milliseconds; it returns what it did so far. Where ranks exchange, all of them
-   * end after the same exchange.
+   * end after the same exchange. Models that are averaged are then as they are, but with early stopping or averages of weights
+   * what they have learned together, as at the end.
    */
   public void cancel() {
     cancelled = true;
@@ -676,12 +682,32 @@ public final class Ensemble implements AutoCloseable {
       throw new IllegalArgumentException("an ensemble's fit has no checkpoints; use a Trainer for each model");
     }
     String own = ownToEachModel(fit, validates);
-    if (own != null && !exchange.equals(Exchange.never())) {
-      throw new IllegalArgumentException("models that exchange " + exchange + " have no " + own + "; let them exchange nothing");
+    if (own != null && !exchange.equals(Exchange.never()) && placement.device().engine() == Device.Engine.CUDA) {
+      throw new IllegalArgumentException("ensembles on a GPU that exchange do not have " + own + "; use device cpu");
     }
   }
 
-  /** What a fit may ask for that is decided model by model; null where it asks for nothing of it. */
+  /** Models that exchange are validated as one, and where they are averaged have one end of an epoch. */
+  private void requireCommonEpochs(Fit fit, RowsByModel rows, RowsByModel validation) {
+    if (exchange.equals(Exchange.never())) {
+      return;
+    }
+    if (validation != null && validation.firstRows() != null) {
+      throw new IllegalArgumentException(
+          "models that exchange " + exchange + " learn from each other's rows, which cannot validate them;"
+              + " give all of them the same validation rows, or let them exchange nothing");
+    }
+    String own = ownToEachModel(fit, validation != null);
+    for (int k = 1; k < models && own != null && exchange.kind() == Exchange.Kind.AVERAGE; k++) {
+      if (rows.rows(k) != rows.rows(0)) {
+        throw new IllegalArgumentException(
+            "models that exchange " + exchange + " have " + own + " only with as many rows each, but model 0 has "
+                + rows.rows(0) + " and model " + k + " has " + rows.rows(k));
+      }
+    }
+  }
+
+  /** What a fit may ask for that is decided between epochs; null where it asks for nothing of it. */
   private static String ownToEachModel(Fit fit, boolean validates) {
     return validates ? "validation and early stopping"
         : fit.schedule().kind() == Schedule.Kind.PLATEAU ? "reduce-on-plateau"
@@ -850,6 +876,8 @@ public final class Ensemble implements AutoCloseable {
           : shaped ? "penalties, clipping and dropout"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
           : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
+          : !exchange.equals(Exchange.never()) && fit != null && ownToEachModel(fit, fit.validation() != null) != null
+              ? ownToEachModel(fit, fit.validation() != null) + " of models that exchange"
           : fit != null && fit.average() != Fit.Average.NONE ? "averages of the weights"
           : CostModel.beyondPersistent(network, fit == null ? 1 : Math.min(fit.batch(), rows));
     }

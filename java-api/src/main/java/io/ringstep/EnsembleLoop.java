@@ -41,6 +41,7 @@ final class EnsembleLoop {
   private final long totalSteps;
   private final List<Pointer> memory = new ArrayList<>();
   private long lastReport;
+  private long epochsTogether;
 
   /** [models, room]: the loss of every epoch so far; read without a call into the native library for each. */
   private DoublePointer losses;
@@ -76,7 +77,7 @@ final class EnsembleLoop {
         while (run.done() == 0 && !stopped) {
           Native.check(Engine.rs_ensemble_fit(ensemble, rows, fits.first(), run));
           if (monitor.isNeeded()) {
-            lookAtEpochs(fits);
+            lookAtEpochs(fits, run);
           }
           if (run.done() != 0 && needsRoom(fits)) {
             makeRoom((int) Math.min(plan.fit.epochs(), 2L * room));
@@ -163,15 +164,18 @@ final class EnsembleLoop {
     return false;
   }
 
-  /** Each model pauses at the end of an epoch. */
-  private void lookAtEpochs(FitTable fits) {
+  /** Each model pauses at the end of an epoch; those that exchange do so together, and one that diverged with the others. */
+  private void lookAtEpochs(FitTable fits, rs_ensemble_run run) {
+    boolean exchanges = plan.exchange.kind() != Exchange.Kind.NEVER;
+    boolean endedTogether = run.epochs() > epochsTogether;
+    epochsTogether = run.epochs();
     int[] ended = new int[models];
     double[] own = new double[models];
     boolean any = false;
     for (int k = 0; k < models; k++) {
-      if (fits.lossesCount(k) > 0) {
+      if (exchanges ? endedTogether : fits.lossesCount(k) > 0) {
         ended[k] = 1;
-        own[k] = lossValues.get((long) k * room + fits.epoch(k) - 1);
+        own[k] = lossValues.get((long) k * room + (exchanges ? run.epochs() : fits.epoch(k)) - 1);
         any = true;
       }
     }

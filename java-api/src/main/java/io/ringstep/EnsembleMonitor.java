@@ -6,10 +6,14 @@ import io.ringstep.engine.Engine.rs_ensemble;
 import io.ringstep.internal.Native;
 import java.util.Arrays;
 
-/** What {@link EpochMonitor} does for one model, for those of an ensemble whose epochs have ended. */
+/**
+ * What {@link EpochMonitor} does for one model, for those of an ensemble whose epochs have ended. Those that exchange are as
+ * one: what the engine validates and keeps is what they have learned together, and all see the same loss.
+ */
 final class EnsembleMonitor {
   private final rs_ensemble ensemble;
   private final Fit fit;
+  private final Exchange exchange;
   private final RowsByModel validation;
   private final double[] learningRates;
   private final float[] validationScales;
@@ -19,9 +23,11 @@ final class EnsembleMonitor {
    * @param validation rows to validate with, or null; a model that has none of them is as one alone without validation
    * @param learningRates each model's own
    */
-  EnsembleMonitor(rs_ensemble ensemble, Fit fit, RowsByModel validation, double[] learningRates) {
+  EnsembleMonitor(
+      rs_ensemble ensemble, Fit fit, Exchange exchange, RowsByModel validation, double[] learningRates) {
     this.ensemble = ensemble;
     this.fit = fit;
+    this.exchange = exchange;
     this.validation = validation;
     this.learningRates = learningRates;
     this.validationScales = validation == null ? null : validation.targetScales(learningRates.length);
@@ -46,7 +52,11 @@ final class EnsembleMonitor {
    * @param losses [models], of the epochs that ended; here they become those of the validation rows
    */
   void epochsEnded(FitTable fits, int[] ended, double[] losses) {
-    validate(ended, losses);
+    if (validation != null) {
+      validate(ended, losses);
+    } else if (exchange.kind() == Exchange.Kind.AVERAGE) {
+      Arrays.fill(losses, mean(losses));
+    }
     int[] best = new int[ended.length];
     for (int k = 0; k < ended.length; k++) {
       if (ended[k] == 0) {
@@ -57,7 +67,7 @@ final class EnsembleMonitor {
         fits.setLearningRateScale(k, watches[k].scale());
       }
       if (watches[k].isOver()) {
-        fits.setEpochs(k, fits.epoch(k));
+        fits.setEpochs(k, watches[k].epochs());
       }
     }
     Native.check(Engine.rs_ensemble_keep(ensemble, best));
@@ -65,9 +75,6 @@ final class EnsembleMonitor {
 
   /** Puts the losses of validation rows in the place of the epochs' own, for models that have such rows. */
   private void validate(int[] ended, double[] losses) {
-    if (validation == null) {
-      return;
-    }
     int[] which = new int[ended.length];
     Arrays.setAll(which, k -> ended[k] != 0 && validates(k) ? 1 : 0);
     rs_dataset rows = validation.data().acquire();
@@ -78,6 +85,13 @@ final class EnsembleMonitor {
     } finally {
       validation.data().release();
     }
+  }
+
+  /** Of all ranks' models. */
+  private double mean(double[] losses) {
+    double[] mean = new double[1];
+    Native.check(Engine.rs_ensemble_mean_loss(ensemble, losses, mean));
+    return mean[0];
   }
 
   /**

@@ -180,7 +180,7 @@ public final class EnsembleResult {
       return losses.clone();
     }
 
-    /** As {@link FitResult#validationLosses()}. */
+    /** As {@link FitResult#validationLosses()}; where models exchange, of what they have learned together. */
     public double[] validationLosses() {
       return validationLosses.clone();
     }
@@ -190,7 +190,7 @@ public final class EnsembleResult {
       return bestEpoch == 0 ? OptionalInt.empty() : OptionalInt.of(bestEpoch);
     }
 
-    /** Whether it ran out of patience ({@link Fit#earlyStopping}); the others went on. */
+    /** Whether it ran out of patience ({@link Fit#earlyStopping}); the others went on, unless they exchange. */
     public boolean stoppedEarly() {
       return stoppedEarly;
     }

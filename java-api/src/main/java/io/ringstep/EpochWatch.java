@@ -91,6 +91,11 @@ final class EpochWatch {
     return fit.patience() > 0 && epochsWithoutGain >= fit.patience();
   }
 
+  /** Epochs that have ended. */
+  int epochs() {
+    return epochs;
+  }
+
   /** What a plateau multiplies the learning rate by. */
   double scale() {
     return scale;

@@ -5,7 +5,12 @@ import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What the models of an {@link Ensemble} tell each other while they are trained. Immutable. */
+/**
+ * What the models of an {@link Ensemble} tell each other while they are trained. Immutable.
+ *
+ * <p>Models that exchange are one in what a fit does between two epochs, over all ranks: there is one validation loss, the
+ * same early end for all, and all end with the same weights. No model is changed by being validated.
+ */
 public final class Exchange {
   /** What is exchanged. */
   enum Kind {
@@ -38,6 +43,11 @@ public final class Exchange {
    * optimizers' states stay each model's own; models that diverged have no part in it. A model with fewer steps to do
    * waits for the others with what it has. (Stich, "Local SGD converges fast and communicates little", 2019.)
    *
+   * <p>What is trained is the mean. At the end of every epoch it is the mean of the parameters that is validated, and with
+   * early stopping the best of these means is what all models end with. Reduce-on-plateau without validation watches the mean
+   * of the models' losses. Each model keeps its own averages of the weights; their mean, which is the average of the mean, is
+   * validated, and is what all end with. For all this the models must have as many rows each.
+   *
    * @param steps at least 1
    */
   public static Exchange average(long steps) {
@@ -51,7 +61,8 @@ public final class Exchange {
    * Data-parallel training: every step's rows are shared out, and their summed gradients move all models alike. All
    * start from model 0, must have the same optimizer, and end with the bits that one {@link Trainer} with the same
    * batch has: a batch is cut into blocks of rows by its size alone, and the blocks' gradients are added exactly, so
-   * it does not matter who computes which.
+   * it does not matter who computes which. Validation, early stopping, reduce-on-plateau and averages of the weights are that
+   * trainer's, too.
    */
   public static Exchange gradient() {
     return GRADIENT;

@@ -35,9 +35,19 @@ record TrainingFacts(
     facts.put("data checksum", data.read(TrainingFacts::checksum));
     facts.put("checksum of the sample weights", weights(data));
     facts.putAll(settings);
-    facts.put("schedule", schedule());
-    facts.put("average", average());
-    Dataset validation = fit.validation();
+    facts.putAll(ofEpochs(fit, fit.validation()));
+    return facts;
+  }
+
+  /**
+   * Those of what is decided between two epochs.
+   *
+   * @param validation may be null
+   */
+  static Map<String, String> ofEpochs(Fit fit, Dataset validation) {
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("schedule", schedule(fit));
+    facts.put("average", average(fit));
     facts.put(
         "checksum of the validation rows",
         validation == null ? NONE : validation.read(TrainingFacts::checksum) + ", weights " + weights(validation));
@@ -46,7 +56,7 @@ record TrainingFacts(
     return facts;
   }
 
-  private String schedule() {
+  private static String schedule(Fit fit) {
     Schedule schedule = fit.schedule();
     return switch (schedule.kind()) {
       // Its formula has the number of all epochs in it.
@@ -56,7 +66,7 @@ record TrainingFacts(
     };
   }
 
-  private String average() {
+  private static String average(Fit fit) {
     return switch (fit.average()) {
       case NONE -> NONE;
       case EMA -> "EMA of decay " + fit.decay();

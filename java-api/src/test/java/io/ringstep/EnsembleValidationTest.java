@@ -194,15 +194,11 @@ class EnsembleValidationTest {
         Dataset standardized = others.standardized();
         Dataset weighted = others.weighted(new float[30]);
         Dataset narrow = Rows.random(1, 5, Network.of(3, 1)).dataset();
-        Ensemble ensemble = Ensemble.builder(NETWORK, 2).build();
-        Ensemble exchanging = Ensemble.builder(NETWORK, 2).exchange(Exchange.average(3)).build()) {
+        Ensemble ensemble = Ensemble.builder(NETWORK, 2).build()) {
       Fit fit = Fit.epochs(2);
       refuse("needs validation rows", () -> ensemble.fit(data, fit.earlyStopping(2, 0)));
       refuse("not standardized as", () -> ensemble.fit(data, fit.validation(standardized)));
       refuse("3 inputs", () -> ensemble.fit(data, fit.validation(narrow)));
-      refuse("no validation and early stopping", () -> exchanging.fit(data, fit.validation(others)));
-      refuse("no averages of weights", () -> exchanging.fit(data, fit.ema(0.5)));
-      refuse("no reduce-on-plateau", () -> exchanging.fit(data, fit.schedule(Schedule.plateau(0.5, 1, 0))));
       refuse("1 splits for 2 models", () -> ensemble.fit(List.of(new Split(data, others)), fit));
       refuse(
           "leave Fit.validation out",

@@ -46,7 +46,8 @@ final class LoopOptions {
       paramLabel = "never|average:M|gradient",
       description =
           "What the models of --models tell each other: nothing; every M steps and at the end, the mean of their weights;"
-              + " or every step's gradients, which makes them one model trained by all. Default: never.")
+              + " or every step's gradients, which makes them one model trained by all. What is validated and kept is then"
+              + " what they have learned together. Default: never.")
   Exchange exchange = Exchange.never();
 
   @Option(
@@ -115,7 +116,8 @@ final class LoopOptions {
   String describe(Defaults defaults) {
     return "batch " + batch(defaults) + ", " + Text.count(epochs(defaults), "epoch")
         + (shuffle ? ", shuffled" : ", not shuffled") + ", seed " + seed
-        + (models > 1 ? " to " + (seed + models - 1) : "") + (collapse ? ", collapsed" : "");
+        + (models > 1 ? " to " + (seed + models - 1) : "")
+        + (exchange.equals(Exchange.never()) ? "" : ", exchange " + exchange) + (collapse ? ", collapsed" : "");
   }
 
   private long batch(Defaults defaults) {

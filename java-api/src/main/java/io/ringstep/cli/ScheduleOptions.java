@@ -73,8 +73,8 @@ final class ScheduleOptions {
     Checks.require(ema == null || swa == null, "--ema and --swa exclude each other; give one");
   }
 
-  /** Neither a plateau nor an average of weights: what is each model's own. */
-  boolean suitsExchanges() {
+  /** Neither a plateau nor an average of weights, which have to do with epochs too. */
+  boolean isOfStepsAlone() {
     return kind != Kind.PLATEAU && ema == null && swa == null;
   }
 

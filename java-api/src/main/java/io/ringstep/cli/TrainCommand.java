@@ -75,17 +75,22 @@ final class TrainCommand implements Action {
   }
 
   /**
-   * Whether the models train side by side, as an ensemble. On a GPU, what is more than steps is a trainer's, and so it is
-   * where there are fewer models than ranks.
+   * Whether the models train side by side, as an ensemble: always where they exchange. On a GPU, what is more than steps is a
+   * trainer's, and so it is where there are fewer models than ranks.
    */
   boolean trainsTogether() {
     boolean onGpu = loop.device.toString().startsWith("cuda");
-    return models() > 1 && (takesStepsAlone() || !onGpu && models() >= RankSession.worldSize(System.getenv()));
+    boolean fitsRanks = models() >= RankSession.worldSize(System.getenv());
+    return models() > 1 && (exchanges() || takesStepsAlone() || !onGpu && fitsRanks);
+  }
+
+  private boolean exchanges() {
+    return !loop.exchange.equals(Exchange.never());
   }
 
   /** Whether nothing is asked for but steps of a network as it is. */
   private boolean takesStepsAlone() {
-    return !validation.isAskedFor() && loss.dropout == 0 && schedule.suitsExchanges();
+    return !validation.isAskedFor() && loss.dropout == 0 && schedule.isOfStepsAlone();
   }
 
   boolean standardize() {
@@ -125,11 +130,12 @@ final class TrainCommand implements Action {
   }
 
   private void requireExchangeOfAnEnsemble() {
-    boolean exchanges = !loop.exchange.equals(Exchange.never());
-    Checks.require(!exchanges || data.groupBy == null, "--exchange is between models of the same rows; with --group-by leave it out");
+    Checks.require(!exchanges() || data.groupBy == null, "--exchange is between models of the same rows; with --group-by leave it out");
     Checks.require(
-        !exchanges || models() == 1 || takesStepsAlone(),
-        "--exchange goes with none of --validation, --validation-split, --folds, --ema, --swa, plateau and --dropout");
+        !exchanges() || validation.folds == null,
+        "--exchange goes with --validation and --validation-split, not with --folds: models would learn from the rows that"
+            + " validate them");
+    Checks.require(!exchanges() || loss.dropout == 0, "--exchange does not go with --dropout; leave one of them out");
     int ranks = RankSession.worldSize(System.getenv());
     Checks.require(
         models() == 1 || !trainsTogether() || models() >= ranks,

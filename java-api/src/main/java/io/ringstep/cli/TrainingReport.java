@@ -209,20 +209,20 @@ final class TrainingReport {
       return "";
     }
     int[] epochs = result.models().stream().flatMapToInt(trained -> trained.fit().bestEpoch().stream()).toArray();
+    if (Arrays.stream(epochs).distinct().count() == 1) {
+      return ", with the weights of epoch " + epochs[0];
+    }
     String named =
         epochs.length > NAMED_EPOCHS
             ? Arrays.stream(epochs).min().orElseThrow() + " to " + Arrays.stream(epochs).max().orElseThrow()
             : Arrays.stream(epochs).mapToObj(Integer::toString).collect(Collectors.joining(", "));
-    return ", with the weights of " + (epochs.length == 1 ? "epoch " : "epochs ") + named;
+    return ", with the weights of epochs " + named;
   }
 
   private static String spread(double[] losses) {
-    if (losses.length == 1) {
-      return "";
-    }
     double least = Arrays.stream(losses).min().orElseThrow();
     double most = Arrays.stream(losses).max().orElseThrow();
-    return ", the mean of " + Text.loss(least) + " to " + Text.loss(most);
+    return least == most ? "" : ", the mean of " + Text.loss(least) + " to " + Text.loss(most);
   }
 
   private static String comparison(TrainingData data, TrainingResult result) {

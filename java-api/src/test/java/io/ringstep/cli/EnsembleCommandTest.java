@@ -85,6 +85,43 @@ class EnsembleCommandTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--patience 2 --batch 1", "--patience 3 --ema 0.9 --batch 4 --optimizer adam", "--swa 1 --schedule plateau --every 0 --batch 3",
+      })
+  void exchangedGradientsAreValidatedAsOneModel(String settings) {
+    Object[] options = with(settings.split(" "), "--validation", data, "--lr", 0.001, "--seed", 5);
+    List<Model> exchanged = models("exchanged", with(options, "--models", 3, "--exchange", "gradient"));
+    List<Model> one = models("one", options);
+    for (Model model : exchanged) {
+      assertArrayEquals(one.get(0).parameters(), model.parameters());
+    }
+  }
+
+  @Test
+  void averagedModelsAreValidatedAsTheirMean() {
+    Object[] options = {
+      "--models", 4, "--exchange", "average:10", "--validation-split", 0.2, "--patience", 5, "--batch", 4, "--lr", 0.001
+    };
+    Cli.Result result = train(with(options, "--json"));
+    JsonObject report = JsonParser.parseString(result.out()).getAsJsonObject();
+    JsonObject first = report.getAsJsonArray("models").get(0).getAsJsonObject();
+    int best = first.get("best_epoch").getAsInt();
+    assertTrue(first.get("stopped_early").getAsBoolean());
+    assertEquals(best + 5, first.getAsJsonArray("validation_losses").size());
+    assertEquals(first.get("validation_loss"), first.getAsJsonArray("validation_losses").get(best - 1));
+    for (JsonElement element : report.getAsJsonArray("models")) {
+      JsonObject model = element.getAsJsonObject();
+      for (String same : List.of("loss", "validation_loss", "validation_losses", "best_epoch", "stopped_early")) {
+        assertEquals(first.get(same), model.get(same), same);
+      }
+    }
+    String told = train(options).out();
+    assertTrue(told.contains(", exchange average:10, validated on 0.2 of the rows, patience 5\n"), told);
+    assertTrue(told.matches("(?s).*\nof the validation rows [0-9.]+, with the weights of epoch " + best + "\n.*"), told);
+  }
+
   // ---- groups ----
 
   @Test
@@ -351,6 +388,9 @@ class EnsembleCommandTest {
       strings = {
         "--models 5 --exchange average:7 --batch 3 --epochs 4",
         "--models 3 --exchange gradient --batch 200 --epochs 9",
+        "--models 4 --exchange average:10 --validation-split 0.2 --patience 5 --batch 5 --epochs 60",
+        "--models 4 --exchange average:10 --swa 3 --schedule plateau --every 0 --batch 50 --epochs 20",
+        "--models 3 --exchange gradient --validation-split 0.3 --patience 2 --ema 0.9 --batch 200 --epochs 60",
         "--data SHOPS --group-by shop --standardize --batch 1 --epochs 6 --swa 2",
         "--data SHOPS --group-by shop --standardize --batch 4 --validation-split 0.3 --patience 2 --ema 0.5",
       })
@@ -370,7 +410,7 @@ class EnsembleCommandTest {
       assertEquals(0, launch.await(BOUND), launch.err());
       assertArrayEquals(Files.readAllBytes(expected), Files.readAllBytes(shared), ranks + " ranks");
       JsonObject many = JsonParser.parseString(launch.out()).getAsJsonObject();
-      for (String same : List.of("steps", "loss", "losses", "models", "groups")) {
+      for (String same : List.of("steps", "loss", "losses", "validation_losses", "models", "groups")) {
         assertEquals(one.get(same), many.get(same), same);
       }
     }
@@ -400,11 +440,8 @@ class EnsembleCommandTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "--models 3 --exchange average:5 --validation-split 0.2 | .*--exchange goes with none of .*",
-        "--models 3 --exchange average:5 --dropout 0.1          | .*--exchange goes with none of .*",
-        "--models 3 --exchange gradient --ema 0.9               | .*--exchange goes with none of .*",
-        "--models 3 --exchange gradient --schedule plateau      | .*--exchange goes with none of .*",
-        "--folds 3 --exchange average:2                         | .*--exchange goes with none of .*",
+        "--models 3 --exchange average:5 --dropout 0.1          | .*--exchange does not go with --dropout; .*",
+        "--folds 3 --exchange average:2                         | .*--exchange goes with .*, not with --folds: .*",
         "--exchange average:2                                   | .*--exchange is between models; give --models as well",
         "--models 3 --exchange average:0                        | .*no exchange 'average:0'; use .*",
         "--models 3 --exchange sometimes                        | .*no exchange 'sometimes'; use .*",
