@@ -324,9 +324,6 @@ void check_all_optimizers() {
     const FusedCase c(10, 20, RS_RELU, 700, 7);
     check_steps(c, 300, true, 2, 5, 4, optimizers);
   }
-  rs_optimizer no_epsilon = test::adam(RS_ADAM, 0, 0);
-  no_epsilon.eps = 0;
-  check_steps(FusedCase(9, 18, RS_TANH, 200, 6), 1, true, 5, 20, 7, {no_epsilon});
   for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams, kAdamWs}) {
     const FusedCase c(10, 20, RS_TANH, 200, 5);
     check_steps(c, 1, true, 5, 45, 21, optimizers, true);

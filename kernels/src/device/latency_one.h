@@ -250,9 +250,6 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       rule.dispatch([&](const auto& own) {
         sample.backward(weights, x, [&](float& p, float g, int k) { own.apply(happens, g, p, moments, k); });
       });
-      if constexpr (kMoments > 0) {
-        if (rule.makes_something_of_nothing()) weights.clear_beyond(layout, lane);
-      }
       const float loss = loss_weight * (sample.e * sample.e);
       last_loss = due ? loss : last_loss;
       loss_sum += happens ? loss : 0.0f;

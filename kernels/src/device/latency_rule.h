@@ -114,9 +114,6 @@ struct AnyRule {
     }
   }
 
-  // Whether a weight of 0 that never has a gradient does not stay 0: Adam without epsilon divides 0 by 0.
-  __device__ __forceinline__ bool makes_something_of_nothing() const { return !is_sgd && adam.epsilon == 0; }
-
   // Where the host has a moment of the optimizer's, of all models' parameters; null where there is none yet, or none at
   // all: then it starts as `fresh`.
   __device__ __forceinline__ static float* memory(const LatencySteps& task, const OptimizerState& optimizer, int moment) {

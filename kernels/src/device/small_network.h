@@ -81,18 +81,6 @@ struct LaneWeights {
     }
     if (lane == 0) parameters[at.bias2()] = bias2;
   }
-
-  // Back to 0 with all that is not the network's own.
-  __device__ __forceinline__ void clear_beyond(SmallLayout at, int lane) {
-#pragma unroll
-    for (int u = 0; u < kUnits; ++u) {
-      const bool own = lane * kUnits + u < at.hidden;
-#pragma unroll
-      for (int i = 0; i < kInputs; ++i) weight1[u][i] = own && i < at.inputs ? weight1[u][i] : 0.0f;
-      bias1[u] = own ? bias1[u] : 0.0f;
-      weight2[u] = own ? weight2[u] : 0.0f;
-    }
-  }
 };
 
 // The sum of `value` over the kLanes neighbouring lanes of a group, in every one of them: neighbours first, then
