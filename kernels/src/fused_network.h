@@ -31,7 +31,7 @@ struct FusedGradient {
 // What a step does with its gradient.
 enum class LatencyRule {
   kPlain,  // SGD with neither momentum nor weight decay, at one learning rate: p = fma(-lr, g, p)
-  kAny     // any optimizer
+  kAny     // any optimizer, but not Adam with an eps of 0: unused weights would become 0 / 0
 };
 
 // Steps of one model on rows of its own. The host fills this in before the first launch and reads it after any; a

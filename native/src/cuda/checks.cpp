@@ -227,7 +227,7 @@ std::vector<double> widened(const std::vector<float>& values) { return std::vect
 std::string check_path(Bench& b, rs_precision precision, int64_t rows, Path path, double bound) {
   const int32_t sizes[] = {10, 20, 1};
   const Network network(sizes, 3, RS_TANH);
-  Gradient gradient(b.device, network, precision, b.stream);
+  Gradient gradient(b.device, network, true, precision, b.stream);
   if (gradient.path(rows) != path) throw Skipped("this build has no such kernel");
   const auto x = b.put(random(rows * 10, 1)), y = b.put(random(rows, 2));
   const auto parameters = b.put(random(gradient.length(), 3)), weights = b.put({1.0f});

@@ -27,6 +27,7 @@ constexpr int64_t kForwardFloats = 1 << 22;
 
 const rs_ensemble_options& checked(const Network& network, const rs_ensemble_options& options) {
   if (options.model.precision != RS_FLOAT32) refuse("TF32");
+  if (!is_persistent(options.model.optimizer)) refuse("Adam without an epsilon");
   const gpu::FusedNetwork* fused = fused_network_of(network);
   if (!fused) refuse("kernels for this network, only for small ones of one hidden layer and one output");
   return options;
@@ -63,7 +64,7 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
     : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
       device_(device),
       stream_(device.ordinal()),
-      gradients_(device, network_, RS_FLOAT32, stream_),
+      gradients_(device, network_, true, RS_FLOAT32, stream_),
       state_(static_cast<size_t>(models_)),
       rule_(rule_for(options)),
       parameters_(device, models_ * gradients_.length(), "the parameters", stream_),

@@ -42,7 +42,7 @@ Trainer::Trainer(Network network, const rs_trainer_options& options, Device& dev
       device_(device),
       stream_(device.ordinal()),
       optimizer_(options.optimizer),
-      gradients_(device, network_, static_cast<rs_precision>(options.precision), stream_),
+      gradients_(device, network_, is_persistent(optimizer_), static_cast<rs_precision>(options.precision), stream_),
       parameters_(device, gradients_.length(), "the parameters", stream_),
       gradient_(device, gradients_.length(), "the gradient", stream_),
       state_(device, 1, "the optimizer's state", stream_),

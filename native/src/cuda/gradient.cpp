@@ -2,10 +2,11 @@
 
 namespace rs::cuda {
 
-Gradient::Gradient(Device& device, const Network& network, rs_precision precision, cudaStream_t stream)
+Gradient::Gradient(Device& device, const Network& network, bool persistent, rs_precision precision, cudaStream_t stream)
     : device_(device),
       network_(network),
       fused_(fused_network_of(network)),
+      persistent_(persistent),
       precision_(precision),
       stream_(stream),
       length_((network.parameter_count + 1 + 15) / 16 * 16) {}

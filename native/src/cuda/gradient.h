@@ -25,9 +25,9 @@ struct BlockGradients {
 
 class Gradient {
  public:
-  Gradient(Device& device, const Network& network, rs_precision precision, cudaStream_t stream);
+  Gradient(Device& device, const Network& network, bool persistent, rs_precision precision, cudaStream_t stream);
 
-  Path path(int64_t batch) const { return path_of(fused_, precision_, batch); }
+  Path path(int64_t batch) const { return path_of(fused_, persistent_, precision_, batch); }
   const gpu::FusedNetwork* fused() const { return fused_; }
 
   // Floats of a gradient vector: the parameters and the loss sum, padded to 16.
@@ -77,6 +77,7 @@ class Gradient {
   Device& device_;
   const Network& network_;
   const gpu::FusedNetwork* fused_;  // null where there is none for this shape
+  const bool persistent_;           // the optimizer has persistent kernels
   const rs_precision precision_;
   const cudaStream_t stream_;
   const int64_t length_;

@@ -1,5 +1,5 @@
-// Which kernels a step takes. That is a matter of the network and the batch alone, never of the device, the number of
-// ranks or what was done before, so that the same call gives the same bits.
+// Which kernels a step takes. That is a matter of the network, the optimizer and the batch alone, never of the device, the
+// number of ranks or what was done before, so that the same call gives the same bits.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,15 @@ inline const gpu::FusedNetwork* fused_network_of(const Network& network) {
   return gpu::fused_network(network.inputs(), network.layers[0].out, network.outputs(), network.activation);
 }
 
-inline Path path_of(const gpu::FusedNetwork* fused, rs_precision precision, int64_t batch) {
+// Whether the persistent kernels have the optimizer: all but Adam without an epsilon, see LatencyRule.
+inline bool is_persistent(const rs_optimizer& optimizer) {
+  return optimizer.kind == RS_SGD || static_cast<float>(optimizer.eps) != 0;
+}
+
+inline Path path_of(const gpu::FusedNetwork* fused, bool persistent, rs_precision precision, int64_t batch) {
   if (!fused) return Path::kLayered;
   if (precision == RS_TF32 && fused->gradient_tf32) return Path::kFusedTf32;
-  return batch <= gpu::kMostLatencyBatch ? Path::kPersistent : Path::kFused;
+  return persistent && batch <= gpu::kMostLatencyBatch ? Path::kPersistent : Path::kFused;
 }
 
 // What a step of the persistent kernels does with its gradient.

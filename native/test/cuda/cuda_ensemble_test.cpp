@@ -400,6 +400,12 @@ void what_a_gpu_cannot_do_is_refused(const Dataset& data) {
   options.model.sizes = deep;
   options.model.size_count = 4;
   require_refusal(rs_ensemble_create(&options, &ensemble), "kernels for this network");
+  rs_optimizer no_epsilon = test::adam(RS_ADAM, 0.1, 0);
+  no_epsilon.eps = 0;
+  options = options_of(RS_TANH, RS_ENGINE_CUDA, lr, no_epsilon);
+  require_refusal(rs_ensemble_create(&options, &ensemble), "Adam without an epsilon");
+  CHECK(std::strcmp(rs_trainer_path(test::make_trainer({10, 20, 1}, RS_TANH, no_epsilon, 1, RS_ENGINE_CUDA).get(), 1), "fused") == 0,
+        "the path of Adam without an epsilon");
   options = options_of(RS_TANH, RS_ENGINE_CUDA, lr);
   options.model.loss.kind = RS_MAE;
   require_refusal(rs_ensemble_create(&options, &ensemble), "loss");
