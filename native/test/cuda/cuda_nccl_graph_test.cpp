@@ -21,7 +21,7 @@ namespace {
 
 // Whole batches of several blocks, with ragged ones between; several outputs; no batch that is whole.
 const Work kWorks[] = {
-    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 3500, 1100, 4, "fused"},
+    {"fused", {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 2300, 1100, 3, "fused"},
     {"layered", {6, 9, 2}, RS_RELU, test::sgd(0.05, 0.9, false, 0), 600, 290, 3, "layered"},
     {"one step an epoch", {10, 20, 1}, RS_RELU, test::sgd(0.05, 0, false, 0), 1200, 1200, 6, "fused"},
 };

@@ -100,7 +100,7 @@ void ranks_with_other_batches_are_told(rs_reduce reduce) {
     const Trainer trainer = kWorks[0].trainer();
     CHECK_OK(rs_trainer_set_communicator(trainer.get(), communicator, reduce));
     const std::vector<float> before = test::parameters_of(trainer);
-    const int64_t rows = 500 + 400 * rank;
+    const int64_t rows = 1100 + 400 * rank;
     const Dataset data = test::random_dataset(rows, 10, 1, 5);
     const rs_status status = rs_trainer_step(trainer.get(), rs_dataset_x(data.get()), rs_dataset_y(data.get()), rows);
     CHECK(status == RS_COLLECTIVE_MISMATCH && std::strstr(rs_last_error(), "their data or settings differ"), "%d: %s", status,
