@@ -485,15 +485,20 @@ class Trainer::Run {
   bool graphs_ = true;
 };
 
+// Does not wait for the device, which may hang: only that knows how far the optimizer has come, all from fit_steps on the host
+// knows as well.
 void Trainer::begin_fit(const rs_fit& fit, int64_t rows) {
-  gpu::StepState& state = see_state();
-  state.failed = 0;
-  failed_ = false;
+  gpu::StepState state;
+  state.settings = optimizer_;
   state.loss_sum = fit.epoch_loss_sum;
   state.scheduled = true;
   state.schedule = Schedule(fit, optimizer_.lr, rows);
   state.fit_steps = fit.steps;
-  state_.copy_from(&state, 1);
+  const auto* first = reinterpret_cast<const char*>(&state.fit_steps);
+  const size_t bytes = static_cast<size_t>(reinterpret_cast<const char*>(&state + 1) - first);
+  check(cudaMemcpyAsync(&state_.get()->fit_steps, first, bytes, cudaMemcpyHostToDevice, stream_), "starting a fit",
+        device_.ordinal());
+  failed_ = false;
   scheduled_ = true;
 }
 
@@ -551,7 +556,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
   losses_.reserve(device_, kLaunchEpochs, "the losses of epochs", stream_);
   Event done(device_.ordinal());
   gpu::LatencyModel& model = seen_model_[0];
-  gpu::StepState& state = seen_[0].state;  // as begin_fit has left it
+  gpu::StepState& state = see_state();
   const Schedule& schedule = state.schedule;
   const gpu::LatencyRule rule = schedule.is_constant() ? rule_of(optimizer_) : gpu::LatencyRule::kAny;
   while (fit.epoch < fit.epochs) {
