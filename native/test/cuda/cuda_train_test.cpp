@@ -23,14 +23,12 @@ const Work kWorks[] = {
     {"cosine", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 70, 4, 3, "persistent", {RS_COSINE, 0, 0, 0.001, 5, 0.1}},
     {"cosine at batch 1", {4, 8, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 40, 1, 3, "persistent", {RS_COSINE, 0, 0, 0, 0, 0}, 0.5},
     {"plateau", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 70, 1, 2, "persistent", {}, 0.3},
-    {"warm-up, fused", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 1100, 2, "fused", {RS_STEP_DECAY, 1, 0.5, 0, 2, 0}},
-    {"cosine, layered", {6, 9, 2}, RS_TANH, test::sgd(0.05, 0.9, false, 0), 50, 7, 30, "layered", {RS_COSINE, 0, 0, 0.001, 20, 0.1}},
-    {"several blocks", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 1100, 3, "fused"},
+    {"several blocks, warm-up", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 1100, 2, "fused", {RS_STEP_DECAY, 1, 0.5, 0, 2, 0}},
     {"any network", {6, 9, 7, 2}, RS_TANH, test::sgd(0.05, 0, false, 0), 90, 4, 5, "layered"},
     {"one layer", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0.9, false, 0), 70, 1, 3, "layered"},
     {"one step an epoch", {6, 9, 2}, RS_SIGMOID, test::adam(RS_ADAM, 0.01, 0.1), 20, 20, 140, "layered"},
-    {"ragged epochs in one graph", {6, 9, 2}, RS_RELU, test::sgd(0.05, 0.5, false, 0), 50, 7, 30, "layered"},
-    {"many parameters", {64, 70, 3}, RS_RELU, test::adam(RS_ADAM, 0.001, 0), 300, 130, 3, "layered"},
+    {"ragged epochs in one graph, cosine", {6, 9, 2}, RS_TANH, test::sgd(0.05, 0.9, false, 0), 50, 7, 30, "layered", {RS_COSINE, 0, 0, 0.001, 20, 0.1}},
+    {"many parameters", {64, 70, 3}, RS_RELU, test::adam(RS_ADAM, 0.001, 0), 200, 130, 2, "layered"},
 };
 
 void is_near_the_cpu(const Work& work, bool shuffle) {
