@@ -422,7 +422,8 @@ public final class Ensemble implements AutoCloseable {
   }
 
   /**
-   * Ends the fit under way, if any, within milliseconds; it returns what it did so far. Where ranks exchange, all of them
+   * Ends the fit under way, if any, within milliseconds, of many thousand models within a tenth of a second; it returns
+   * what it did so far. Where ranks exchange, all of them
    * end after the same exchange. Models that are averaged are then as they are, but with early stopping or averages of weights
    * what they have learned together, as at the end.
    */

@@ -19,7 +19,12 @@ import org.bytedeco.javacpp.indexer.DoubleIndexer;
 
 /** Runs one fit of an ensemble in slices of the engine, short enough to report progress and to be cancelled. */
 final class EnsembleLoop {
-  private static final double SLICE_SECONDS = 0.02;
+  private static final double LEAST_SLICE_SECONDS = 0.02;
+  private static final double MOST_SLICE_SECONDS = 0.1;
+
+  /** Of very many models each slice takes some milliseconds to look at all. */
+  private static final double SLICE_SECONDS_A_MODEL = 1e-5;
+
   private static final long REPORT_NANOS = 15_000_000;
 
   /** Losses there is room for at the beginning, of all models and epochs together. */
@@ -214,7 +219,7 @@ final class EnsembleLoop {
 
   private rs_ensemble_run settings() {
     rs_ensemble_run run = new rs_ensemble_run(allocate(Loader.sizeof(rs_ensemble_run.class)));
-    run.seconds(SLICE_SECONDS).exchange(plan.exchange.kind().ordinal()).exchange_every(plan.exchange.every());
+    run.seconds(sliceSeconds()).exchange(plan.exchange.kind().ordinal()).exchange_every(plan.exchange.every());
     long[] first = plan.rows.firstRows();
     long[] counts = plan.rows.counts();
     if (first != null) {
@@ -228,6 +233,10 @@ final class EnsembleLoop {
       run.exchange_weights(weights);
     }
     return run;
+  }
+
+  private double sliceSeconds() {
+    return Math.min(MOST_SLICE_SECONDS, Math.max(LEAST_SLICE_SECONDS, models * SLICE_SECONDS_A_MODEL));
   }
 
   private LongPointer longs(long[] values) {
