@@ -313,21 +313,21 @@ void check_all_optimizers() {
   for (const Optimizers& optimizers : {kSgd, kAdams, kAdamWs}) {
     for (int activation = RS_IDENTITY; activation <= RS_SIGMOID; ++activation) {
       const FusedCase c(10, 20, static_cast<rs_activation>(activation), 200, 5);
-      check_steps(c, 1, true, 5, 33, 18, optimizers);
-      check_steps(c, 7, true, 5, 12, 9, optimizers);
+      check_steps(c, 1, true, 5, 18, 5, optimizers);
+      check_steps(c, 7, true, 5, 5, 4, optimizers);
     }
     for (const auto& [inputs, hidden] : {std::pair<int, int>{3, 5}, {2, 32}, {10, 31}, {16, 32}}) {
       const FusedCase c(inputs, hidden, RS_TANH, 200, 6);
-      check_steps(c, 1, true, 5, 20, 7, optimizers);
-      check_steps(c, 40, false, 5, 3, 4, optimizers);
+      check_steps(c, 1, true, 5, 17, 3, optimizers);
+      check_steps(c, 40, false, 5, 2, 2, optimizers);
     }
     const FusedCase c(10, 20, RS_RELU, 700, 7);
-    check_steps(c, 300, true, 2, 5, 4, optimizers);
+    check_steps(c, 300, true, 2, 2, 2, optimizers);
   }
   for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams, kAdamWs}) {
     const FusedCase c(10, 20, RS_TANH, 200, 5);
-    check_steps(c, 1, true, 5, 45, 21, optimizers, true);
-    check_steps(c, 7, true, 5, 12, 9, optimizers, true);
+    check_steps(c, 1, true, 5, 20, 14, optimizers, true);
+    check_steps(c, 7, true, 5, 6, 5, optimizers, true);
   }
 }
 
@@ -338,12 +338,12 @@ void check_alone(int64_t batch, const Optimizers& optimizers) {
   for (size_t m = 0; m < 9; ++m) settings.push_back(model_of(0.01f, m, 0, 150, optimizers[m % optimizers.size()]));
   Models all(c, true, batch, settings);
   for (size_t m = 0; m < 9; ++m) all.start(m, random_parameters(c, m));
-  all.steps(100);
+  all.steps(40);
   simt::set_order(simt::Order::kReverse);
   for (size_t m = 0; m < 9; ++m) {
     Models alone(c, true, batch, {settings[m]});
     alone.start(0, random_parameters(c, m));
-    alone.steps(100);
+    alone.steps(40);
     CHECK(std::memcmp(alone.parameters.get(), all.parameters.get() + static_cast<int64_t>(m) * all.stride,
                       static_cast<size_t>(c.network.parameter_count) * sizeof(float)) == 0, "model %d", int(m));
   }
