@@ -12,6 +12,11 @@ import org.bytedeco.javacpp.indexer.ByteIndexer;
  * library for each would take a good part of the time in which small models train.
  */
 final class FitTable implements AutoCloseable {
+  // The library knows where the fields lie.
+  static {
+    Native.require();
+  }
+
   private static final long SIZE = Loader.sizeof(rs_fit.class);
   private static final long EPOCHS = offset("epochs");
   private static final long SEED = offset("seed");
