@@ -230,12 +230,7 @@ public final class Dataset implements AutoCloseable {
 
   private Split divided(Division division) {
     Dataset first = pick(division.training());
-    try {
-      return new Split(first, pick(division.validation()));
-    } catch (RuntimeException | Error e) {
-      first.close();
-      throw e;
-    }
+    return Closing.onFailure(first::close, () -> new Split(first, pick(division.validation())));
   }
 
   private Dataset pick(long[] chosen) {

@@ -423,9 +423,8 @@ public final class Ensemble implements AutoCloseable {
 
   /**
    * Ends the fit under way, if any, within milliseconds, of many thousand models within a tenth of a second; it returns
-   * what it did so far. Where ranks exchange, all of them
-   * end after the same exchange. Models that are averaged are then as they are, but with early stopping or averages of weights
-   * what they have learned together, as at the end.
+   * what it did so far. Where ranks exchange, all of them end after the same exchange. Models that are averaged are then as
+   * they are, but with early stopping or averages of weights what they have learned together, as at the end.
    */
   public void cancel() {
     cancelled = true;
@@ -873,12 +872,12 @@ public final class Ensemble implements AutoCloseable {
         return "a way to tell whether the work suits them; see Ensemble.Builder.expecting";
       }
       boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
+      String own = fit == null ? null : ownToEachModel(fit, fit.validation() != null);
       return loss.kind() != Loss.Kind.MSE ? "this loss"
           : shaped ? "penalties, clipping and dropout"
           : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
           : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
-          : !exchange.equals(Exchange.never()) && fit != null && ownToEachModel(fit, fit.validation() != null) != null
-              ? ownToEachModel(fit, fit.validation() != null) + " of models that exchange"
+          : !exchange.equals(Exchange.never()) && own != null ? own + " of models that exchange"
           : fit != null && fit.average() != Fit.Average.NONE ? "averages of the weights"
           : CostModel.beyondPersistent(network, fit == null ? 1 : Math.min(fit.batch(), rows));
     }

@@ -134,12 +134,7 @@ public final class GroupedDataset implements AutoCloseable {
       others.add(division.validation());
     }
     GroupedDataset first = pick(training);
-    try {
-      return new GroupedSplit(first, pick(others));
-    } catch (RuntimeException | Error e) {
-      first.close();
-      throw e;
-    }
+    return Closing.onFailure(first::close, () -> new GroupedSplit(first, pick(others)));
   }
 
   /** @param rows of each group, which of its rows */

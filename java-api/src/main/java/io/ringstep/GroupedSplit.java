@@ -35,12 +35,7 @@ public record GroupedSplit(GroupedDataset training, GroupedDataset validation) i
    */
   public GroupedSplit standardized() {
     GroupedDataset first = training.standardized();
-    try {
-      return new GroupedSplit(first, validation.standardizedAs(first));
-    } catch (RuntimeException | Error e) {
-      first.close();
-      throw e;
-    }
+    return Closing.onFailure(first::close, () -> new GroupedSplit(first, validation.standardizedAs(first)));
   }
 
   /**
@@ -51,12 +46,7 @@ public record GroupedSplit(GroupedDataset training, GroupedDataset validation) i
    */
   public GroupedSplit part(int from, int to) {
     GroupedDataset first = training.part(from, to);
-    try {
-      return new GroupedSplit(first, validation.part(from, to));
-    } catch (RuntimeException | Error e) {
-      first.close();
-      throw e;
-    }
+    return Closing.onFailure(first::close, () -> new GroupedSplit(first, validation.part(from, to)));
   }
 
   @Override

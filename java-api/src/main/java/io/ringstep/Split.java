@@ -18,12 +18,7 @@ public record Split(Dataset training, Dataset validation) implements AutoCloseab
   /** Both parts standardized by {@code standardizer}. This split stays open. */
   public Split standardized(Standardizer standardizer) {
     Dataset first = training.standardized(standardizer);
-    try {
-      return new Split(first, validation.standardized(standardizer));
-    } catch (RuntimeException | Error e) {
-      first.close();
-      throw e;
-    }
+    return Closing.onFailure(first::close, () -> new Split(first, validation.standardized(standardizer)));
   }
 
   @Override

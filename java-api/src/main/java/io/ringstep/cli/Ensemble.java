@@ -96,22 +96,14 @@ final class Ensemble {
                 ? io.ringstep.Ensemble.builder(start.network(), end - first)
                 : io.ringstep.Ensemble.builder(start.models().subList(first, end)))
             .seed(options.loop.seed + first).loss(start.loss()).optimizer(options.optimizer.optimizer(options.defaults()))
-            .device(options.loop.device).expecting(rows.training().rows(), validated(options, options.fit(0), rows)).exchange(options.loop.exchange).l1(loss.l1);
+            .device(options.loop.device).expecting(rows.training().rows(), validated(options, options.fit(0), rows)).exchange(options.loop.exchange);
     ranks.ifPresent(builder::communicator);
-    if (loss.dropout > 0) {
-      builder.dropout(loss.dropout, seeds(options, first, end));
-    }
-    if (loss.clipNorm != null) {
-      builder.clipNorm(loss.clipNorm);
-    }
-    if (loss.clipValue != null) {
-      builder.clipValue(loss.clipValue);
-    }
+    loss.shape(builder, seeds(options, first, end));
     return builder;
   }
 
   /** Of models {@code first} to {@code end}: of their dropout as of their orders of rows. */
-  private static long[] seeds(TrainCommand options, int first, int end) {
+  static long[] seeds(TrainCommand options, int first, int end) {
     return LongStream.range(first, end).map(k -> options.loop.seed + k).toArray();
   }
 

@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.LongStream;
 
 /** One run of {@code ringstep train --group-by}: a model for each group, trained side by side. */
 final class GroupedRun {
@@ -95,21 +94,9 @@ final class GroupedRun {
         io.ringstep.Ensemble.builder(network, groups)
             .seed(options.loop.seed + first).optimizer(options.optimizer.optimizer(options.defaults()))
             .device(options.loop.device).expecting(1 + (data.training().rows() - 1) / groups, options.fit(0))
-            .loss(options.loss.loss(Loss.MSE)).l1(options.loss.l1);
-    if (options.loss.dropout > 0) {
-      builder.dropout(options.loss.dropout, seeds(groups, first));
-    }
-    if (options.loss.clipNorm != null) {
-      builder.clipNorm(options.loss.clipNorm);
-    }
-    if (options.loss.clipValue != null) {
-      builder.clipValue(options.loss.clipValue);
-    }
+            .loss(options.loss.loss(Loss.MSE));
+    options.loss.shape(builder, Ensemble.seeds(options, first, first + groups));
     return builder;
-  }
-
-  private long[] seeds(int groups, int first) {
-    return LongStream.range(0, groups).map(g -> options.loop.seed + first + g).toArray();
   }
 
   private EnsembleResult fit(io.ringstep.Ensemble ensemble, GroupedData data, int first, Interrupts interrupts) {
@@ -124,7 +111,7 @@ final class GroupedRun {
                   ensemble.cancel();
                 }
               });
-      EnsembleResult result = data.fit(ensemble, fit, options.loop.shuffle ? seeds(ensemble.size(), first) : null);
+      EnsembleResult result = data.fit(ensemble, fit, options.loop.shuffle ? Ensemble.seeds(options, first, first + ensemble.size()) : null);
       meeting.ifPresent(all -> all.awaitEnd(interrupts::requested));
       return result;
     }

@@ -79,6 +79,24 @@ final class LossOptions {
     return new Loss(kind, delta == null ? 1 : delta);
   }
 
+  /**
+   * Tells an ensemble of penalties, clipping and dropout.
+   *
+   * @param dropoutSeeds of each model
+   */
+  void shape(io.ringstep.Ensemble.Builder builder, long[] dropoutSeeds) {
+    builder.l1(l1);
+    if (dropout > 0) {
+      builder.dropout(dropout, dropoutSeeds);
+    }
+    if (clipNorm != null) {
+      builder.clipNorm(clipNorm);
+    }
+    if (clipValue != null) {
+      builder.clipValue(clipValue);
+    }
+  }
+
   /** For example {@code , l1 0.001, dropout 0.2}; empty where nothing is asked for. */
   String describe() {
     StringBuilder text = new StringBuilder();
