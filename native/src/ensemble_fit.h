@@ -63,6 +63,11 @@ bool any_due(const std::vector<Model>& models, const rs_fit* fits) {
   return std::any_of(models.begin(), models.end(), [&](const Model& model) { return is_due(model, fits[&model - &models[0]]); });
 }
 
+// Every model pauses where it has taken so many steps; 0 for no limit.
+inline void limit_steps(const EnsembleFit& fitting, size_t models, int64_t limit) {
+  for (size_t k = 0; k < models; ++k) fitting.fits[k].step_limit = limit;
+}
+
 // Calls train(), and enters the steps that were taken, and which of them failed.
 template <typename Model, typename Train>
 void keep_books(std::vector<Model>& models, const EnsembleFit& fitting, Train train) {
@@ -108,9 +113,7 @@ void train_in_rounds(const std::vector<Model>& models, const EnsembleFit& fittin
   const bool averages = run.exchange == RS_EXCHANGE_AVERAGE;
   bool done = all_done(models, fitting.fits);
   while (!done) {
-    for (size_t k = 0; k < models.size(); ++k) {
-      fitting.fits[k].step_limit = averages ? (run.exchanges + 1) * run.exchange_every : 0;
-    }
+    limit_steps(fitting, models.size(), averages ? (run.exchanges + 1) * run.exchange_every : 0);
     if (!train() || !averages) break;
     average();
     run.exchanges += 1;

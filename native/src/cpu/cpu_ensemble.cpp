@@ -142,10 +142,6 @@ bool Ensemble::one_optimizer() const {
 
 // ---- fit ----
 
-void Ensemble::limit_steps(const Fitting& fitting, int64_t limit) {
-  for (int32_t k = 0; k < models_; ++k) fitting.fits[k].step_limit = limit;
-}
-
 // Looks at no model: of many they are far away in memory.
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   const bool few_rows = std::min(fitting.fits[model].batch, fitting.rows(model)) < kRowPathBatch;
@@ -256,7 +252,7 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
     } else if (run.exchange == RS_EXCHANGE_AVERAGE) {
       done_everywhere = train_averaged(fitting);
     } else {
-      limit_steps(fitting, 0);
+      limit_steps(fitting, models_of_.size(), 0);
       train(fitting);
     }
   });
@@ -314,7 +310,7 @@ bool Ensemble::train_averaged(const Fitting& fitting) {
   rs_ensemble_run& run = fitting.run;
   do {
     const Round round = next_round(fitting);
-    limit_steps(fitting, round.step_limit);
+    limit_steps(fitting, models_of_.size(), round.step_limit);
     const Meeting all = meet(fitting, train(fitting));
     run.stopped = all.stops > 0;
     if (run.stopped) return false;

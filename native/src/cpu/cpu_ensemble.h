@@ -66,7 +66,6 @@ class Ensemble final : public rs_ensemble {
   void for_models(F f) { for_models(nullptr, f); }
   template <typename F>
   void share_out(int64_t count, F f);
-  void limit_steps(const Fitting& fitting, int64_t limit);
   bool takes_lanes(const Fitting& fitting, int32_t model) const;
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);

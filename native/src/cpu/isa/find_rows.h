@@ -59,7 +59,7 @@ struct ManyWords {
   RS_INLINE ManyWords& operator*=(uint32_t b) { return *this = *this * b; }
 };
 
-// Positions that are shuffled at once: so many that their chains of operations overlap.
+// Positions that are shuffled at once: so many that few of their walkers go the last rounds alone.
 constexpr int kShuffledRows = 512;
 
 // Those of a tile that landed outside the rows and walk on: where they are, and the positions that they stand for.

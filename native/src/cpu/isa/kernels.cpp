@@ -21,11 +21,14 @@ static const SmallNetwork* small_network(const NetworkView& n) {
   return with_activation(n, [&](auto a) { return small_network_for<decltype(a)::value>(n); });
 }
 
+using Batches = ByActivation<BatchPath>;
+using SingleRows = ByActivation<RowPath>;
+
 extern const Kernels kKernels;
 const Kernels kKernels = {
-    RS_TEXT(RS_ISA), &workspace_length, &block_gradient,        &block_loss, &block_predict, &row_gradient, &row_loss,
-    &row_predict,    &find_rows,        &lane_workspace_length, &lane_steps, &small_network, &add_blocks,
-    &shape_gradient, &update,
+    RS_TEXT(RS_ISA),       &workspace_length,  &Batches::gradient,   &Batches::loss,        &Batches::predict,
+    &SingleRows::gradient, &SingleRows::loss,  &SingleRows::predict, &find_rows,            &lane_workspace_length,
+    &lane_steps,           &small_network,     &add_blocks,          &shape_gradient,       &update,
 };
 
 }  // namespace rs::cpu::RS_ISA

@@ -5,14 +5,21 @@
 
 namespace rs::cpu::RS_ISA {
 
-void block_gradient(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
-double block_loss(const Pass&, const Rows&, int64_t count, float* workspace);
-void block_predict(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
-int64_t batch_workspace_length(const NetworkView&);
+// What a path does with rows, of a network of any activation: defined in by_activation.h, for BatchPath in batch_path.cpp, for
+// RowPath in row_path.cpp.
+template <template <rs_activation> class Path>
+struct ByActivation {
+  static void gradient(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
+  static double loss(const Pass&, const Rows&, int64_t count, float* workspace);
+  static void predict(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
+};
 
-void row_gradient(const Pass&, const Rows&, int64_t count, float* workspace, float* gradient);
-double row_loss(const Pass&, const Rows&, int64_t count, float* workspace);
-void row_predict(const Pass&, const Rows&, int64_t count, float* workspace, float* y);
+template <rs_activation A>
+struct BatchPath;
+template <rs_activation A>
+struct RowPath;
+
+int64_t batch_workspace_length(const NetworkView&);
 int64_t row_workspace_length(const NetworkView&);
 
 void lane_steps(ModelLanes&, const LaneTile&, float* workspace);
