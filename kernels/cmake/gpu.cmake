@@ -1,8 +1,9 @@
 # ringstep-kernels: a static library of device code for every common architecture.
 set(CMAKE_CUDA_STANDARD 17)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-# Machine code for these, and the intermediate code that a driver compiles for those that come later.
-set(RINGSTEP_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120 CACHE STRING
+# Machine code for these, and the intermediate code that a driver compiles for those that come later. What is made for
+# 8.0 runs on 8.6 and 8.9, too.
+set(RINGSTEP_CUDA_ARCHITECTURES 75-real 80-real 90-real 100-real 120 CACHE STRING
   "GPU architectures, as CMAKE_CUDA_ARCHITECTURES")
 set(CMAKE_CUDA_ARCHITECTURES ${RINGSTEP_CUDA_ARCHITECTURES})
 enable_language(CUDA)

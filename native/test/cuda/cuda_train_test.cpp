@@ -78,7 +78,6 @@ Outcome step_by_step(const Work& work, bool shuffle) {
 void has_the_bits_of(const Work& work, bool shuffle) {
   const Outcome whole = test::train(work, shuffle);
   const std::string name = std::string(work.name) + (shuffle ? ", shuffled" : "");
-  require_same_bits(test::train(work, shuffle), whole, name + ", again");
   require_same_bits(test::train(work, shuffle, RS_ENGINE_CUDA, 1), whole, name + ", an epoch a call");
   require_same_bits(test::train(work, shuffle, RS_ENGINE_CUDA, 0, 1e-9), whole, name + ", in short slices");
   simt::machine().graphs = false;
