@@ -30,7 +30,7 @@ struct FusedGradient {
 
 // What a step does with its gradient.
 enum class LatencyRule {
-  kPlain,  // SGD with neither momentum nor weight decay, at one learning rate: p = fma(-lr, g, p)
+  kPlain,  // SGD with neither momentum nor weight decay, at one learning rate and without an average: p = fma(-lr, g, p)
   kAny     // any optimizer, but not Adam with an eps of 0: unused weights would become 0 / 0
 };
 
@@ -52,6 +52,8 @@ struct LatencyModel {
   float last_loss;         // loss sum of the latest step, or where failed of the step that was not taken
   int32_t failed;          // 1 once a loss was not finite: the parameters stay as they were before that step
   OptimizerState optimizer;  // settings and progress, for the other rules; the host starts it as it stands
+  rs_average average;        // of the parameters, that is kept beside them; for the other rules
+  int64_t averaged;          // parameters it is of so far; advanced by the kernel
 
   // What it takes of a launch's steps.
   RS_HOST_DEVICE int32_t share_of(int32_t steps) const {
@@ -86,6 +88,8 @@ struct LatencySteps {
   // anything. Null where the rule has none, and `m` too where no model has momentum.
   float* m = nullptr;  // SGD's momentum buffer, Adam's mean
   float* v = nullptr;  // Adam's mean square
+  // Likewise the averages of the parameters: anything before a model's first. Null where no model has one.
+  float* average = nullptr;
 };
 
 // One batch's gradient, in the order of LatencySteps: a step of plain SGD with it gives the same bits.

@@ -15,6 +15,8 @@ struct StepState : OptimizerState {
   float last_loss = 0;   // of the last step, whether applied or not
   int32_t failed = 0;    // 1 once a loss was not finite: neither that step nor any after it is applied
   uint32_t arrived = 0;  // blocks of threads of the running step that are done
+  int64_t averaged = 0;       // parameters that the average is of, see average.h
+  int64_t average_skips = 0;  // moves of it that are yet to be left out
 };
 
 // One step: parameters[i] moves against gradient_scale * gradient[i], by the formulas of

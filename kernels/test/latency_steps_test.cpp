@@ -50,13 +50,14 @@ struct Plain {
   const FusedCase& c;
   bool shuffled;
   int64_t batch;
-  Array parameters, m, v;
+  Array parameters, m, v, average;
   rs::gpu::StepState state;
   LatencyModel model;
   std::vector<double> losses;
 
   Plain(const FusedCase& c, bool shuffled, int64_t batch, const Array& start, const LatencyModel& model)
-      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()), model(model) {
+      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()), average(c.network.parameter_count),
+        model(model) {
     static_cast<rs::gpu::OptimizerState&>(state) = model.optimizer;
     state.scheduled = false;
   }
@@ -96,13 +97,26 @@ struct Plain {
                               has_buffer(o) ? m.get() : nullptr, o.kind != RS_SGD ? v.get() : nullptr, &state, nullptr);
     }
     model.steps += 1;
+    if (model.average.kind == RS_EMA) move_average(1 - model.average.ema_decay);
     model.epoch_loss_sum += model.last_loss;
     model.row += rows;
     if (model.row < model.rows) return;
+    if (model.average.kind == RS_SWA && model.epoch >= model.average.swa_start) {
+      move_average(1 / static_cast<double>(model.averaged + 1));
+    }
     losses.push_back(model.epoch_loss_sum);
     model.epoch += 1;
     model.row = 0;
     model.epoch_loss_sum = 0;
+  }
+
+  // As the CPU engine does it: see native/src/cpu/cpu_trainer.cpp.
+  void move_average(double share) {
+    for (int64_t i = 0; i < parameters.length(); ++i) {
+      const float way = static_cast<float>(share) * (parameters[i] - average[i]);
+      average[i] = model.averaged == 0 ? parameters[i] : average[i] + way;
+    }
+    model.averaged += 1;
   }
 };
 
@@ -114,17 +128,19 @@ struct Models {
   int64_t batch, stride;
   std::vector<LatencyModel> models;
   LatencyRule rule = LatencyRule::kPlain;  // that does for all
-  Array parameters, m, v;
+  bool averages = false;
+  Array parameters, m, v, average;
   std::vector<double> losses;
   int64_t losses_capacity = 64;
   std::vector<int64_t> losses_read;
 
   Models(const FusedCase& c, bool shuffled, int64_t batch, const std::vector<LatencyModel>& models)
       : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
-        parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()) {
+        parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()), average(parameters.length()) {
     for (const LatencyModel& model : models) {
+      averages = averages || model.average.kind != RS_NO_AVERAGE;
       rule = std::max(rule, rule_of(model.optimizer.settings));
-      if (model.optimizer.scheduled) rule = LatencyRule::kAny;
+      if (model.optimizer.scheduled || averages) rule = LatencyRule::kAny;
     }
   }
 
@@ -139,7 +155,8 @@ struct Models {
                                static_cast<int64_t>(models.size()), models.data(), parameters.get(), stride, count,
                                losses.data(), losses_capacity, stop, rule,
                                rule == LatencyRule::kPlain ? nullptr : m.get(),
-                               models[0].optimizer.settings.kind != RS_SGD ? v.get() : nullptr};
+                               models[0].optimizer.settings.kind != RS_SGD ? v.get() : nullptr,
+                               averages ? average.get() : nullptr};
     fused_of(c).latency_steps(task, nullptr);
   }
 
@@ -160,6 +177,21 @@ struct Models {
     }
     for (int64_t i = c.network.parameter_count; i < stride; ++i) CHECK(std::isnan(own[i]), "beyond the parameters");
     if (rule != LatencyRule::kPlain) check_same_optimizer(m, plain);
+    check_same_average(m, plain);
+  }
+
+  void check_same_average(size_t m, const Plain& plain) const {
+    CHECK(models[m].averaged == plain.model.averaged, "model %d: an average of %d parameters, not %d", int(m),
+          int(models[m].averaged), int(plain.model.averaged));
+    const float* own = average.get() + static_cast<int64_t>(m) * stride;
+    for (int64_t i = 0; i < stride; ++i) {
+      if (models[m].averaged == 0 || i >= c.network.parameter_count) {
+        CHECK(std::isnan(own[i]), "model %d: an average that nobody keeps", int(m));
+      } else {
+        CHECK(std::memcmp(&own[i], &plain.average[i], sizeof(float)) == 0, "model %d, average %d: %.9g and %.9g", int(m), int(i),
+              double(own[i]), double(plain.average[i]));
+      }
+    }
   }
 
   void check_same_optimizer(size_t index, const Plain& plain) const {
@@ -257,15 +289,22 @@ void schedule(LatencyModel& model, size_t m, int64_t batch) {
   model.optimizer.schedule = rs::Schedule(fit, model.optimizer.settings.lr, model.rows);
 }
 
+// Every kind, and some models keep none.
+void keep_average(LatencyModel& model, size_t m) {
+  const rs_average kinds[] = {{RS_EMA, 0.9, 0}, {RS_SWA, 0, 0}, {RS_NO_AVERAGE, 0, 0}, {RS_SWA, 0, 1}, {RS_EMA, 0, 0}};
+  model.average = kinds[m % 5];
+}
+
 // Each of several models, whatever its neighbours do, is the model that plain steps make of it.
 void check_steps(const FusedCase& c, int64_t batch, bool shuffled, size_t count, int first_steps, int more_steps,
-                 const Optimizers& optimizers = kPlainSgd, bool scheduled = false) {
+                 const Optimizers& optimizers = kPlainSgd, bool scheduled = false, bool averages = false) {
   std::vector<LatencyModel> settings;
   for (size_t m = 0; m < count; ++m) {
     const int64_t rows = 1 + static_cast<int64_t>(m * 37 + 20) % 90, first = static_cast<int64_t>(m) * 13 % 100;
     settings.push_back(
         model_of(0.002f * static_cast<float>(1 + m % 5), m % 3, first, rows, optimizers[m % optimizers.size()]));
     if (scheduled) schedule(settings.back(), m, batch);
+    if (averages) keep_average(settings.back(), m);
   }
   Models models(c, shuffled, batch, settings);
   std::vector<Plain> plain;
@@ -331,6 +370,21 @@ void check_all_optimizers() {
   }
 }
 
+// Averages, in launches that end amid an epoch; every shape has its own place for them.
+void check_averages() {
+  for (const Optimizers& optimizers : {kPlainSgd, kAdams}) {
+    const FusedCase c(10, 20, RS_TANH, 200, 5);
+    check_steps(c, 1, true, 5, 60, 45, optimizers, false, true);
+    check_steps(c, 7, true, 5, 6, 9, optimizers, true, true);
+    check_steps(c, 1024, false, 5, 2, 2, optimizers, false, true);
+  }
+  for (const auto& [inputs, hidden] : {std::pair<int, int>{3, 5}, {2, 32}, {16, 32}}) {
+    const FusedCase c(inputs, hidden, RS_SIGMOID, 200, 6);
+    check_steps(c, 1, true, 5, 22, 3, kSgd, false, true);
+    check_steps(c, 40, false, 5, 2, 2, kSgd, false, true);
+  }
+}
+
 // A model that is alone has the bits that it has among others, in any order of the threads.
 void check_alone(int64_t batch, const Optimizers& optimizers) {
   const FusedCase c(10, 20, RS_TANH, 150, 8);
@@ -356,6 +410,7 @@ void check_divergence(int64_t batch, const Optimizers& optimizers) {
   std::vector<LatencyModel> settings;
   for (size_t m = 0; m < 8; ++m) {
     settings.push_back(model_of(m % 3 == 1 ? 1e19f : 0.001f, 1, 0, 120, optimizers[m % optimizers.size()]));
+    if (has_buffer(optimizers[0])) keep_average(settings.back(), m);
   }
   settings[6].first = 60;
   settings[6].rows = 60;
@@ -406,6 +461,7 @@ int main() {
   check_gradients();
   check_all_steps();
   check_all_optimizers();
+  check_averages();
   for (const int64_t batch : {1, 10}) {
     for (const Optimizers& optimizers : {kPlainSgd, kSgd, kAdams}) {
       check_alone(batch, optimizers);

@@ -6,17 +6,25 @@
 
 namespace rs::gpu {
 
+// Floats of shared memory for the averages of a thread block's models.
+template <typename Shape, rs_activation A, LatencyRule kRule>
+size_t average_floats(const LatencySteps& task) {
+  if (kRule == LatencyRule::kPlain || !task.average) return 0;
+  return task.batch == 1 ? kAverageOfOne<Shape> : BatchWorker<Shape, A>::kGroupList;
+}
+
 template <typename Shape, rs_activation A, LatencyRule kRule>
 void latency_steps(const LatencySteps& task, cudaStream_t stream) {
   if (task.models <= 0 || task.steps <= 0) return;
+  const size_t shared_bytes = average_floats<Shape, A, kRule>(task) * sizeof(float);
   if (task.batch == 1) {
     constexpr int64_t kModels = 32 / kModelLanes;
     const dim3 grid(static_cast<unsigned>((task.models + kModels - 1) / kModels));
-    simt::launch(latency_one_kernel<Shape, A, kRule>, grid, dim3(32), 0, stream, task);
+    simt::launch(latency_one_kernel<Shape, A, kRule>, grid, dim3(32), shared_bytes, stream, task);
   } else {
     const dim3 grid(static_cast<unsigned>(task.models));
     const dim3 block(static_cast<unsigned>(latency_threads<Shape>(task.batch)));
-    simt::launch(latency_batch_kernel<Shape, A, kRule>, grid, block, 0, stream, task);
+    simt::launch(latency_batch_kernel<Shape, A, kRule>, grid, block, shared_bytes, stream, task);
   }
 }
 

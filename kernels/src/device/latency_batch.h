@@ -5,6 +5,7 @@
 //                                       end
 //   task.parameters  [models][stride]   likewise; in between they are in shared memory
 //   task.m, task.v   [models][stride]   likewise, the optimizer's moments
+//   task.average     [models][stride]   likewise, the averages of models that keep one; may be null
 //   task.losses      [models][capacity] a sum for each epoch that ends; may be null
 //   task.stop        one word of the host's; may be null
 //
@@ -22,6 +23,7 @@
 #pragma once
 
 #include "device/async_copy.h"
+#include "device/average_step.h"
 #include "device/fused_shape.h"
 #include "device/latency_rule.h"
 #include "device/reduce_scatter.h"
@@ -79,8 +81,8 @@ struct BatchWorker {
     return At::parameter_at(layout, i / kList, i % kList);
   }
 
-  // Brings what the parameters have each to the order of the sums.
-  __device__ __forceinline__ void load(const float* from, float (&to)[kGroupList]) const {
+  // Brings what the parameters have each to the order of the sums: [kGroupList].
+  __device__ __forceinline__ void load(const float* from, float* to) const {
     for (int i = thread; i < kGroupList; i += threads) {
       const int p = parameter_at(i);
       to[i] = p < 0 ? 0.0f : from[p];
@@ -88,7 +90,7 @@ struct BatchWorker {
   }
 
   // And back.
-  __device__ __forceinline__ void store(const float (&from)[kGroupList], float* to) const {
+  __device__ __forceinline__ void store(const float* from, float* to) const {
     for (int i = thread; i < kGroupList; i += threads) {
       const int p = parameter_at(i);
       const bool copy = i % kList == At::kBias2 && i >= kList;  // every lane has bias2
@@ -162,6 +164,8 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
   __shared__ BlockMoments<kMoments, Worker::kGroupList> moments;
   __shared__ OptimizerState optimizer;  // this and what follows thread 0 writes
   __shared__ Rule shared_rule;
+  __shared__ int64_t averaged;
+  __shared__ AverageStep average_step;
   __shared__ double loss_sum;
   __shared__ float last_loss;
   __shared__ int stop;
@@ -181,6 +185,16 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
   // Makes the order of the launch's epoch `epochs`, by 8 lanes.
   const auto shuffle = [&](int epochs, int lane) {
     shared.shuffles[epochs % 2].make(model.seed, model.epoch + epochs, all_rows, lane);
+  };
+
+  // In the order of the sums, where the model keeps one.
+  RS_DYNAMIC_SHARED(float, average);
+  const auto averages = [&] { return kMoments > 0 && task.average && model.average.kind != RS_NO_AVERAGE; };
+  // The move after the step at work, which ends its epoch or does not.
+  const auto next_average = [&](bool ends) {
+    if (!averages()) return AverageStep();
+    const bool moves = model.average.kind == RS_EMA || (ends && model.epoch + ended >= model.average.swa_start);
+    return moves ? AverageStep(model.average, averaged) : AverageStep();
   };
 
   // Where the step at work starts, and the steps to go, it included; and for the copies, which are ahead, the first
@@ -223,12 +237,14 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
         for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) moments.values[k][i] = fresh;
       }
     }
+    if (averages() && model.averaged > 0) worker.load(task.average + blockIdx.x * task.parameter_stride, average);
   }
   if (task.shuffled && worker.thread < 16) shuffle(worker.thread / 8, worker.thread % 8);
   if (worker.thread == 0) {
     if constexpr (kMoments > 0) {
       optimizer = model.optimizer;
       shared_rule = Rule(model);
+      averaged = model.averaged;
     }
     loss_sum = model.epoch_loss_sum;
     stop = 0;
@@ -255,7 +271,10 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     worker.write_sums();
     if (worker.thread == 0 && task.stop && ++looks % kLooks == 0) stop = *task.stop;
     if constexpr (kMoments > 0) {
-      if (worker.thread == 0) shared_rule.take(Rule::numbers_of(optimizer, optimizer));
+      if (worker.thread == 0) {
+        shared_rule.take(Rule::numbers_of(optimizer, optimizer));
+        average_step = next_average(row + rows == all_rows);
+      }
     }
     __syncthreads();
 
@@ -270,11 +289,19 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
         if (worker.owned >> k & 1) own.apply(true, worker.sum(i) * scale, shared.parameters[i], moments, i);
       }
     });
+    if constexpr (kMoments > 0) {
+      if (average_step.happens) {
+        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) average_step.move(shared.parameters[i], average[i]);
+      }
+    }
     --left;
     row += rows;
     const bool ends = row == all_rows;
     if (worker.thread == 0) {
-      if constexpr (kMoments > 0) advance(optimizer.settings, optimizer);
+      if constexpr (kMoments > 0) {
+        advance(optimizer.settings, optimizer);
+        averaged += average_step.happens;
+      }
       loss_sum += loss;
       if (ends && task.losses) task.losses[blockIdx.x * task.losses_capacity + ended] = loss_sum;
       if (ends) loss_sum = 0;
@@ -294,7 +321,11 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
       float* const to = Rule::memory(task, optimizer, k);
       if (to) worker.store(moments.values[k], to + blockIdx.x * task.parameter_stride);
     }
-    if (worker.thread == 0) model.optimizer = optimizer;
+    if (averages() && averaged > 0) worker.store(average, task.average + blockIdx.x * task.parameter_stride);
+    if (worker.thread == 0) {
+      model.optimizer = optimizer;
+      model.averaged = averaged;
+    }
   }
   if (worker.thread == 0) {
     model.steps += most - left;

@@ -5,6 +5,7 @@
 //                                       end
 //   task.parameters  [models][stride]   likewise; in between they are in registers
 //   task.m, task.v   [models][stride]   likewise, the optimizer's moments; in between they are in shared memory
+//   task.average     [models][stride]   likewise, the averages of models that keep one; may be null
 //   task.losses      [models][capacity] a sum for each epoch that ends; may be null
 //   task.stop        one word of the host's; may be null
 //
@@ -24,6 +25,7 @@
 #pragma once
 
 #include "device/async_copy.h"
+#include "device/average_step.h"
 #include "device/fused_shape.h"
 #include "device/latency_rule.h"
 #include "device/small_network.h"
@@ -77,12 +79,12 @@ struct OneSample {
   }
 };
 
-// The moments of a lane's parameters, in the order of ListOf. In shared memory, a word of each lane side by side: beside
+// What a lane's parameters have besides, such as the optimizer's moments, in the order of ListOf. In shared memory, a word of each lane side by side: beside
 // the weights registers have no room for them.
 template <int kMoments, int kCount>
 class LaneMoments {
  public:
-  static constexpr int kShared = kMoments * kCount * 32;
+  static constexpr int kShared = kMoments * kCount * 32;  // floats
 
   __device__ __forceinline__ explicit LaneMoments(float* shared) : own_(shared + threadIdx.x) {}
 
@@ -110,6 +112,11 @@ class LaneMoments {
  private:
   float* const own_;
 };
+
+// Floats that the averages of a warp's models take.
+template <typename Shape>
+constexpr int kAverageOfOne =
+    LaneMoments<1, ListOf<Shape::kInputs, (Shape::kHidden + kModelLanes - 1) / kModelLanes>::kBias2 + 1>::kShared;
 
 // The largest |e| whose loss is finite. Rounding keeps order, so that all below it are finite too.
 __device__ __forceinline__ float largest_error(float loss_weight) {
@@ -156,6 +163,8 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
   __shared__ float shared_moments[kMoments > 0 ? Moments::kShared : 1];
   __shared__ OptimizerState optimizers[kModels];
   __shared__ StepNumbers numbers[kModels][kChunk];
+  __shared__ int64_t averaged[kModels];
+  RS_DYNAMIC_SHARED(float, shared_average);
 
   const int lane = static_cast<int>(threadIdx.x) % kModelLanes, slot = static_cast<int>(threadIdx.x) / kModelLanes;
   const int own = static_cast<int>(blockIdx.x) * kModels + slot;
@@ -176,6 +185,17 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       const float* from = Rule::memory(task, model()->optimizer, k);
       if (from) from += which * task.parameter_stride;
       moments.template load<At>(k, from, Rule::fresh(model()->optimizer), layout, lane);
+    }
+  }
+  LaneMoments<1, kCount> average(shared_average);
+  bool ema = false, swa = false;  // whether the model keeps such an average
+  if constexpr (kMoments > 0) {
+    ema = task.average && model()->average.kind == RS_EMA;
+    swa = task.average && model()->average.kind == RS_SWA;
+    if (lane == 0) averaged[slot] = model()->averaged;
+    if (ema || swa) {
+      const float* const from = task.average + which * task.parameter_stride;
+      average.template load<At>(0, model()->averaged > 0 ? from : nullptr, 0, layout, lane);
     }
   }
   const float loss_weight = model()->loss_weight, limit = largest_error(loss_weight);
@@ -231,6 +251,13 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       const int other = __shfl_xor_sync(0xFFFFFFFF, longest, apart);
       longest = other > longest ? other : longest;
     }
+    // The average moves after every step, or after the last one of the epoch.
+    AverageStep average_step = {};
+    bool averages_epoch = false;
+    if constexpr (kMoments > 0) {
+      averages_epoch = swa && ends && epoch >= model()->average.swa_start;
+      if (ema || averages_epoch) average_step = AverageStep(model()->average, averaged[slot]);
+    }
     const float* from = chunks[stage][slot];
     float ahead[kRow];
     load_row(from, ahead);
@@ -250,6 +277,12 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       rule.dispatch([&](const auto& own) {
         sample.backward(weights, x, [&](float& p, float g, int k) { own.apply(happens, g, p, moments, k); });
       });
+      if constexpr (kMoments > 0) {
+        if (happens && (ema || (averages_epoch && s == count - 1))) {
+          weights.each([&](float p, int k) { average_step.move(p, average.at(0, k)); });
+          average_step.first = false;
+        }
+      }
       const float loss = loss_weight * (sample.e * sample.e);
       last_loss = due ? loss : last_loss;
       loss_sum += happens ? loss : 0.0f;
@@ -261,6 +294,7 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       __syncwarp();  // all have read the state
       if (lane == 0) {
         for (int s = 0; s < count; ++s) advance(optimizers[slot].settings, optimizers[slot]);
+        averaged[slot] += ema ? count : averages_epoch && row == rows;
       }
     }
     if (row == rows && count > 0) {
@@ -287,10 +321,16 @@ __global__ __launch_bounds__(32, 8) void latency_one_kernel(const LatencySteps t
       float* const to = Rule::memory(task, optimizers[slot], k);
       if (to) moments.template store<At>(k, to + which * task.parameter_stride, layout, lane);
     }
+    if ((ema || swa) && averaged[slot] > 0) {
+      average.template store<At>(0, task.average + which * task.parameter_stride, layout, lane);
+    }
   }
   if (lane == 0) {
     LatencyModel& m = *model();
-    if constexpr (kMoments > 0) m.optimizer = optimizers[slot];
+    if constexpr (kMoments > 0) {
+      m.optimizer = optimizers[slot];
+      m.averaged = averaged[slot];
+    }
     m.steps += m.share_of(task.steps) - left;
     m.epoch = epoch;
     m.row = row;

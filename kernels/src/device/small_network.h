@@ -81,6 +81,20 @@ struct LaneWeights {
     }
     if (lane == 0) parameters[at.bias2()] = bias2;
   }
+
+  // f(parameter, its place in ListOf) for all.
+  template <typename F>
+  __device__ __forceinline__ void each(F f) const {
+    constexpr int kUnit = ListOf<kInputs, kUnits>::kUnit;
+#pragma unroll
+    for (int u = 0; u < kUnits; ++u) {
+#pragma unroll
+      for (int i = 0; i < kInputs; ++i) f(weight1[u][i], u * kUnit + i);
+      f(bias1[u], u * kUnit + kInputs);
+      f(weight2[u], u * kUnit + kInputs + 1);
+    }
+    f(bias2, ListOf<kInputs, kUnits>::kBias2);
+  }
 };
 
 // The sum of `value` over the kLanes neighbouring lanes of a group, in every one of them: neighbours first, then

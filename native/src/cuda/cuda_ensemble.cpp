@@ -159,6 +159,7 @@ void Ensemble::run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const D
   task.rule = rule;
   task.m = m_.get();
   task.v = v_.get();
+  task.average = average_.get();
   stop_[0] = 0;
   models_on_device_.copy_from(seen_.get(), models_);
   gradients_.fused()->latency_steps(task, stream_);
@@ -211,8 +212,8 @@ bool Ensemble::is_due(const Fitting& fitting, int32_t model) const {
 
 void Ensemble::require_plain(const Fitting& fitting) const {
   if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
+  if (fitting.data.weights.get()) refuse("sample weights");
   for (int32_t k = 0; k < models_; ++k) {
-    if (const char* what = beyond_plain(fitting.data, fitting.fits[k])) refuse(what);
     if (fitting.batch(k) > gpu::kMostLatencyBatch) {
       refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
     }
@@ -246,7 +247,8 @@ void Ensemble::launch(const Fitting& fitting, Form form) {
     const bool takes_part = is_due(fitting, k) && fitting.form(k) == form;
     const int64_t own = prepare(fitting, k, epochs);
     seen_[k].most_steps = takes_part ? own : 0;
-    if (takes_part && !seen_[k].optimizer.schedule.is_constant()) rule = gpu::LatencyRule::kAny;
+    const bool plain = seen_[k].optimizer.schedule.is_constant() && seen_[k].average.kind == RS_NO_AVERAGE;
+    if (takes_part && !plain) rule = gpu::LatencyRule::kAny;
     steps = std::max(steps, seen_[k].most_steps);
   }
   const DatasetRows& rows = fitting.rows_on_device;
@@ -277,6 +279,8 @@ int64_t Ensemble::prepare(const Fitting& fitting, int32_t k, int64_t epochs) {
   m.epoch = fit.epoch;
   m.row = fit.row;
   m.epoch_loss_sum = fit.epoch_loss_sum;
+  m.average = fit.average;
+  m.averaged = model.averaged;
   m.failed = model.failed != 0;
   const int64_t batch = fitting.batch(k), steps_per_epoch = (m.rows + batch - 1) / batch;
   const int64_t begun = (fit.row + batch - 1) / batch;
@@ -296,6 +300,7 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
   const gpu::LatencyModel& m = seen_[k];
   const int64_t rows = fitting.rows(k), batch = fitting.batch(k);
   static_cast<gpu::Progress&>(model.optimizer) = m.optimizer;
+  model.averaged = m.averaged;
   for (int64_t e = fit.epoch; e < m.epoch; ++e) {
     if (fit.losses) fit.losses[e] = seen_losses_[k * epochs + e - fit.epoch] / static_cast<double>(rows);
     fit.losses_count += 1;
@@ -316,7 +321,11 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const Fitting fitting = {{data, fits, run, deadline}, DatasetRows::of(data, device_)};
   require_plain(fitting);
   for (int32_t k = 0; k < models_; ++k) {
-    if (fits[k].steps == 0) state_[static_cast<size_t>(k)].kept = false;
+    Model& model = state_[static_cast<size_t>(k)];
+    if (fits[k].steps == 0) model.kept = false, model.averaged = 0;
+    if (fits[k].average.kind != RS_NO_AVERAGE) {
+      average_.reserve(device_, parameters_.count(), "the averages of the parameters", stream_);
+    }
   }
   keep_books(state_, fitting, [&] {
     train_in_rounds(state_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
@@ -344,11 +353,16 @@ void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const
                         const float* target_scales, double* losses) {
   std::vector<int32_t> all(static_cast<size_t>(models_));
   std::iota(all.begin(), all.end(), 0);
-  evaluate_some(data, first_rows, row_counts, target_scales, all, losses);
+  evaluate_some(data, first_rows, row_counts, target_scales, all, false, losses);
+}
+
+// What is validated and kept: the average of a model that keeps one.
+const float* Ensemble::learned_by(int64_t model) const {
+  return state_[static_cast<size_t>(model)].averaged > 0 ? average_.get() + model * gradients_.length() : parameters_of(model);
 }
 
 void Ensemble::evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
-                             const float* target_scales, const std::vector<int32_t>& models, double* losses) {
+                             const float* target_scales, const std::vector<int32_t>& models, bool averages, double* losses) {
   if (data.weights.get()) refuse("sample weights");
   const DeviceScope scope(device_.ordinal());
   const DatasetRows& rows = DatasetRows::of(data, device_);
@@ -368,7 +382,8 @@ void Ensemble::evaluate_some(const rs_dataset& data, const int64_t* first_rows, 
     const int64_t some = static_cast<int64_t>(std::min(at_once, models.size() - first));
     for (int64_t i = 0; i < some; ++i) {
       const int32_t k = models[first + static_cast<size_t>(i)];
-      gradients_.enqueue_losses({rows.x(), rows.y(), first_rows ? first_rows[k] : 0, Shuffle(), false}, count(k), parameters_of(k),
+      gradients_.enqueue_losses({rows.x(), rows.y(), first_rows ? first_rows[k] : 0, Shuffle(), false}, count(k),
+                                averages ? learned_by(k) : parameters_of(k),
                                 {loss_weights_.get() + k, weights[static_cast<size_t>(k)]}, row_losses_.get() + i * most_parts);
     }
     stream_.check_launches("evaluating");
@@ -408,42 +423,54 @@ void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const
   for (int32_t k = 0; k < models_; ++k) {
     if (which[k]) some.push_back(k);
   }
-  if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, losses);
+  if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, true, losses);
 }
 
-// Runs of models that lie side by side go in one copy.
-void Ensemble::copy_some(const int32_t* which, float* to, const float* from) {
+// to[k] = from(k) for some models. Runs of models whose parameters lie side by side go in one copy.
+template <typename From>
+void Ensemble::copy_some(const std::vector<int32_t>& models, float* to, From from) {
   const int64_t length = gradients_.length();
-  for (int32_t k = 0; k < models_; ++k) {
-    if (!which[k]) continue;
-    const int32_t first = k;
-    while (k + 1 < models_ && which[k + 1]) ++k;
-    check(cudaMemcpyAsync(to + first * length, from + first * length, static_cast<size_t>((k + 1 - first) * length) * sizeof(float),
-                          cudaMemcpyDeviceToDevice, stream_),
-          "keeping parameters", device_.ordinal());
+  for (size_t i = 0; i < models.size();) {
+    const size_t begin = i;
+    const int64_t first = models[begin];
+    const auto follows = [&](size_t next) {
+      const int64_t k = first + static_cast<int64_t>(next - begin);
+      return next < models.size() && models[next] == k && from(k) == from(first) + (k - first) * length;
+    };
+    do ++i;
+    while (follows(i));
+    const size_t bytes = (i - begin) * static_cast<size_t>(length) * sizeof(float);
+    check(cudaMemcpyAsync(to + first * length, from(first), bytes, cudaMemcpyDeviceToDevice, stream_), "keeping parameters",
+          device_.ordinal());
   }
 }
 
 void Ensemble::keep(const int32_t* which) {
   const DeviceScope scope(device_.ordinal());
   kept_.reserve(device_, parameters_.count(), "the best parameters", stream_);
-  copy_some(which, kept_.get(), parameters_.get());
+  std::vector<int32_t> models;
   for (int32_t k = 0; k < models_; ++k) {
-    if (which[k]) state_[static_cast<size_t>(k)].kept = true;
+    if (!which[k]) continue;
+    models.push_back(k);
+    state_[static_cast<size_t>(k)].kept = true;
   }
+  copy_some(models, kept_.get(), [&](int64_t k) { return learned_by(k); });
 }
 
+// The average becomes the parameters where nothing better was kept; else a model with other parameters starts anew.
 void Ensemble::take(const int32_t* which) {
   const DeviceScope scope(device_.ordinal());
-  std::vector<int32_t> kept(static_cast<size_t>(models_));
+  std::vector<int32_t> models;
+  std::vector<const float*> from(static_cast<size_t>(models_));
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
-    if (!which[k] || !model.kept) continue;
-    kept[static_cast<size_t>(k)] = 1;
+    if (!which[k] || (!model.kept && model.averaged == 0)) continue;
+    models.push_back(k);
+    from[static_cast<size_t>(k)] = model.kept ? kept_.get() + k * gradients_.length() : learned_by(k);
+    if (model.kept) model.optimizer = gpu::fresh_state(model.optimizer.settings);
     model.kept = false;
-    model.optimizer = gpu::fresh_state(model.optimizer.settings);
   }
-  copy_some(kept.data(), parameters_.get(), kept_.get());
+  copy_some(models, parameters_.get(), [&](int64_t k) { return from[static_cast<size_t>(k)]; });
 }
 
 }  // namespace rs::cuda

@@ -53,6 +53,7 @@ class Ensemble final : public rs_ensemble {
     int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
     double last_loss;
     bool kept = false;   // kept_ has parameters of its
+    int64_t averaged = 0;  // parameters that its average is of
   };
 
   // Models that one launch can take: their steps have the same form.
@@ -75,10 +76,12 @@ class Ensemble final : public rs_ensemble {
   void run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const Deadline& deadline);
   void average(const Fitting& fitting);
   void evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
-                     const std::vector<int32_t>& models, double* losses);
-  void copy_some(const int32_t* which, float* to, const float* from);
+                     const std::vector<int32_t>& models, bool averages, double* losses);
+  template <typename From>
+  void copy_some(const std::vector<int32_t>& models, float* to, From from);
   void copy_parameters_back(std::vector<float>& parameters);
   float* parameters_of(int64_t model) const { return parameters_.get() + model * gradients_.length(); }
+  const float* learned_by(int64_t model) const;
 
   Device& device_;
   Stream stream_;
@@ -88,6 +91,7 @@ class Ensemble final : public rs_ensemble {
 
   DeviceArray<float> parameters_;           // [models][length]
   DeviceArray<float> m_, v_;                // likewise, the optimizers' moments, where they have any
+  DeviceArray<float> average_;              // likewise, the averages of parameters, once a fit keeps any
   DeviceArray<float> kept_;                 // likewise, parameters that were kept, once any were
   DeviceArray<gpu::LatencyModel> models_on_device_;
   DeviceArray<double> losses_;              // [models][epochs] that end within a launch

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "add_blocks_step.h"
+#include "average.h"
 #include "cuda/error.h"
 #include "deadline.h"
 #include "device_error.h"
@@ -164,6 +165,42 @@ void Trainer::set_state(const float* moments, const rs_optimizer_state& state) {
   state_.copy_from(&restored, 1);
   applied_ = state.steps;
   stream_.wait("setting the optimizer's state");
+}
+
+// ---- the average of the parameters ----
+
+void Trainer::reserve_average() {
+  if (average_.reserve(device_, gradients_.length(), "the average of the parameters", stream_)) forget_graphs();
+}
+
+// After the step that was enqueued last, or the epoch's end.
+void Trainer::enqueue_average(const rs_average& average) {
+  gpu::move_average(average, network_.parameter_count, parameters_.get(), average_.get(), state_.get(), stream_);
+}
+
+void Trainer::get_average(float* average) const {
+  const DeviceScope scope(device_.ordinal());
+  staging_.copy_back(average, average_.get(), network_.parameter_count, stream_);
+}
+
+void Trainer::set_average(const float* average, int64_t averaged) {
+  const DeviceScope scope(device_.ordinal());
+  reserve_average();
+  staging_.copy(average_.get(), average, network_.parameter_count, stream_);
+  stream_.wait("setting the average of the parameters");
+  averaged_ = averaged;
+}
+
+// By way of memory that holds a gradient for the time of a call alone.
+void Trainer::swap_average() {
+  const DeviceScope scope(device_.ordinal());
+  const auto copy = [&](float* to, const float* from) {
+    check(cudaMemcpyAsync(to, from, static_cast<size_t>(network_.parameter_count) * sizeof(float), cudaMemcpyDeviceToDevice, stream_),
+          "exchanging the parameters and their average", device_.ordinal());
+  };
+  copy(gradient_.get(), average_.get());
+  copy(average_.get(), parameters_.get());
+  copy(parameters_.get(), gradient_.get());
 }
 
 // A step that was not applied is followed by others, should the caller wish so.
@@ -336,9 +373,11 @@ class Trainer::Run {
   void enqueue_steps(gpu::Rows from, int64_t count, bool ends_epoch, int64_t slot) {
     for (int64_t done = 0; done < count; done += batch_) {
       trainer_.enqueue_step(from, std::min(batch_, count - done), weights_);
+      if (fit_.average.kind == RS_EMA) trainer_.enqueue_average(fit_.average);
       from.first += batch_;
     }
     if (!ends_epoch) return;
+    if (fit_.average.kind == RS_SWA) trainer_.enqueue_average(fit_.average);
     double* sum = &trainer_.state_.get()->loss_sum;
     const int device = trainer_.device_.ordinal();
     check(cudaMemcpyAsync(trainer_.epoch_loss_sums_.get() + slot, sum, sizeof *sum, cudaMemcpyDeviceToDevice, trainer_.stream_),
@@ -381,15 +420,21 @@ class Trainer::Run {
     }
   }
 
+  bool averages_as_window() const {
+    const rs_average &a = fit_.average, &b = trainer_.window_average_;
+    return a.kind == b.kind && (a.kind != RS_EMA || a.ema_decay == b.ema_decay);
+  }
+
   // Whether there is a graph for windows of this shape. The first such window goes without, so that all its kernels
   // are loaded before they are recorded. Where there cannot be a graph, steps are launched one by one.
   bool has_graph(const Window& window) {
     Trainer& t = trainer_;
     if (!graphs_ || !window.repeats || window.shape.steps < 2) return false;
-    if (!(t.window_shape_ == window.shape) || t.window_loss_weight_ != weights_.first) {
+    if (!(t.window_shape_ == window.shape) || t.window_loss_weight_ != weights_.first || !averages_as_window()) {
       t.window_graph_ = Graph();
       t.window_shape_ = window.shape;
       t.window_loss_weight_ = weights_.first;
+      t.window_average_ = fit_.average;
       return false;
     }
     if (t.window_graph_) return true;
@@ -452,6 +497,7 @@ class Trainer::Run {
         trainer_.failed_ = true;
         break;
       }
+      trainer_.averaged_ += averages_step(fit_);
       fit_.steps += 1;
       fit_.row += rows;
       if (fit_.row == data_.rows) end_epoch(seen.epoch_loss_sums[epoch++]);
@@ -464,6 +510,7 @@ class Trainer::Run {
 
   void end_epoch(double loss_sum) {
     if (fit_.losses) fit_.losses[fit_.losses_count] = trainer_.mean(loss_sum, data_.rows);
+    trainer_.averaged_ += averages_epoch(fit_);
     fit_.losses_count += 1;
     fit_.epoch += 1;
     fit_.row = 0;
@@ -491,6 +538,8 @@ void Trainer::begin_fit(const rs_fit& fit, int64_t rows) {
   gpu::StepState state;
   state.settings = optimizer_;
   state.loss_sum = fit.epoch_loss_sum;
+  state.averaged = averaged_;
+  if (fit.average.kind == RS_SWA) state.average_skips = std::max<int64_t>(0, fit.average.swa_start - fit.epoch);
   state.scheduled = true;
   state.schedule = Schedule(fit, optimizer_.lr, rows);
   state.fit_steps = fit.steps;
@@ -517,19 +566,16 @@ namespace {
 
 }  // namespace
 
-const char* beyond_plain(const rs_dataset& data, const rs_fit& fit) {
-  if (data.weights.get()) return "sample weights";
-  return fit.average.kind != RS_NO_AVERAGE ? "averages of the weights" : nullptr;
-}
-
 rs_status Trainer::fit(const rs_dataset& data, rs_fit& fit) {
-  if (const char* what = beyond_plain(data, fit)) refuse(what);
+  if (data.weights.get()) refuse("sample weights");
   const DeviceScope scope(device_.ordinal());
   const int64_t batch = std::min(fit.batch, data.rows);
   fit.losses_count = 0;
   fit.stopped = 0;
   fit.done = fit.epoch == fit.epochs;
   if (fit.done) return RS_OK;
+  if (fit.steps == 0) averaged_ = 0;
+  if (fit.average.kind != RS_NO_AVERAGE) reserve_average();
   const DatasetRows& rows = DatasetRows::of(data, device_);
   reserve(batch);
   reserve(data.rows % batch == 0 ? batch : data.rows % batch);
@@ -558,7 +604,8 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
   gpu::LatencyModel& model = seen_model_[0];
   gpu::StepState& state = see_state();
   const Schedule& schedule = state.schedule;
-  const gpu::LatencyRule rule = schedule.is_constant() ? rule_of(optimizer_) : gpu::LatencyRule::kAny;
+  const bool averages = fit.average.kind != RS_NO_AVERAGE;
+  const gpu::LatencyRule rule = schedule.is_constant() && !averages ? rule_of(optimizer_) : gpu::LatencyRule::kAny;
   while (fit.epoch < fit.epochs) {
     int64_t epochs = std::min(fit.epochs - fit.epoch, kLaunchEpochs);
     if (fit.losses_capacity > 0) epochs = std::min(epochs, fit.losses_capacity - fit.losses_count);
@@ -573,13 +620,15 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     model.row = fit.row;
     model.epoch_loss_sum = fit.epoch_loss_sum;
     model.optimizer = state;
+    model.average = fit.average;
+    model.averaged = averaged_;
     stop_[0] = 0;
 
     const int64_t epoch_before = fit.epoch;
     model_.copy_from(&model, 1);
     gradients_.fused()->latency_steps({rows.x(), rows.y(), fit.shuffle != 0, network_.inputs(), network_.layers[0].out, batch, 1,
                                        model_.get(), parameters_.get(), gradients_.length(), steps, losses_.get(), kLaunchEpochs,
-                                       stop_.get(), rule, m_.get(), v_.get()},
+                                       stop_.get(), rule, m_.get(), v_.get(), averages ? average_.get() : nullptr},
                                       stream_);
     stream_.check_launches("the steps of a fit");
     model_.copy_to(&model, 1);
@@ -597,6 +646,7 @@ rs_status Trainer::fit_persistent(const DatasetRows& rows, const rs_dataset& dat
     static_cast<gpu::OptimizerState&>(state) = model.optimizer;
     state.steps = applied_;  // plain SGD does not count
     state_.copy_from(&state, 1);
+    averaged_ = model.averaged;
     fit.steps += model.steps;
     fit.epoch = model.epoch;
     fit.row = model.row;

@@ -25,8 +25,9 @@
 
 namespace rs::cuda {
 
-// What a fit asks for that only the CPU engine has; null where there is nothing.
-const char* beyond_plain(const rs_dataset& data, const rs_fit& fit);
+// Whether the average of the parameters moves with the step that a fit takes next, or with the end of its epoch.
+inline bool averages_step(const rs_fit& fit) { return fit.average.kind == RS_EMA; }
+inline bool averages_epoch(const rs_fit& fit) { return fit.average.kind == RS_SWA && fit.epoch >= fit.average.swa_start; }
 
 class Trainer final : public rs_trainer {
  public:
@@ -51,6 +52,11 @@ class Trainer final : public rs_trainer {
   void predict(const float* x, int64_t rows, float* y) override;
   void set_communicator(collective::Communicator* communicator, collective::GradientSum::Reduce reduce) override;
 
+  int64_t averaged() const override { return averaged_; }
+  void get_average(float* average) const override;
+  void set_average(const float* average, int64_t averaged) override;
+  void swap_average() override;
+
  private:
   // What the host is told of a window of steps once it is done.
   struct Seen {
@@ -74,6 +80,8 @@ class Trainer final : public rs_trainer {
   void enqueue_small_step(int64_t rows);
   rs_status finish_step(int64_t rows);
   void apply(BlockGradients blocks, int64_t rows);
+  void reserve_average();
+  void enqueue_average(const rs_average& average);
   rs_status fit_alone(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
   rs_status fit_persistent(const DatasetRows& rows, const rs_dataset& data, rs_fit& fit, LossWeights weights);
   gpu::StepState& see_state() const;
@@ -107,6 +115,7 @@ class Trainer final : public rs_trainer {
   DeviceArray<float> parameters_;
   DeviceArray<float> m_, v_;                 // the optimizer's state, where it has any
   DeviceArray<float> gradient_;              // [length], where it is asked for
+  DeviceArray<float> average_;               // [length], of the parameters, where a fit keeps one
   DeviceArray<gpu::StepState> state_;
   DeviceArray<double> epoch_loss_sums_;      // [kMostSteps]: of the epochs that end within a window
   DeviceArray<float> loss_weights_;          // [outputs]
@@ -128,10 +137,12 @@ class Trainer final : public rs_trainer {
   Graph window_graph_, step_graph_;
   WindowShape window_shape_ = {};  // of window_graph_, or of the last window
   float window_loss_weight_ = 0;
+  rs_average window_average_ = {};
   int64_t step_graph_rows_ = 0;
   int64_t previous_rows_ = 0;
 
   int64_t applied_ = 0;  // steps that the state had counted when it was last seen
+  int64_t averaged_ = 0;  // parameters that the average is of
   bool failed_ = false;  // the state says so, until it is cleared
   bool scheduled_ = false;  // likewise
   double last_loss_;

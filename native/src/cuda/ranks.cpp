@@ -240,11 +240,17 @@ rs_status Trainer::fit_with_ranks(const DatasetRows& rows, const rs_dataset& dat
     state_.copy_to(&seen_[0].state, 1);
     const rs_status status = finish_step(count);
     if (status != RS_OK) return status;
+    if (averages_step(fit)) {
+      enqueue_average(fit.average);
+      averaged_ += 1;
+    }
     fit.epoch_loss_sum += seen_[0].state.last_loss;
     fit.steps += 1;
     fit.row += count;
     if (fit.row == data.rows) {
       if (fit.losses) fit.losses[fit.losses_count] = mean(fit.epoch_loss_sum, data.rows);
+      if (fit.average.kind == RS_SWA) enqueue_average(fit.average);
+      averaged_ += averages_epoch(fit);
       fit.losses_count += 1;
       fit.epoch += 1;
       fit.row = 0;

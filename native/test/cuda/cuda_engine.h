@@ -26,6 +26,7 @@ struct Work {
   const char* path;  // that its batches take
   rs_schedule schedule = {};
   double lr_scale = 0;
+  rs_average average = {};
 
   Trainer trainer(rs_engine engine = RS_ENGINE_CUDA) const { return make_trainer(sizes, activation, optimizer, 1, engine); }
   Dataset data() const { return random_dataset(rows, sizes.front(), sizes.back(), 5); }
@@ -37,15 +38,27 @@ struct Work {
     fit.seed = 77;
     fit.schedule = schedule;
     fit.lr_scale = lr_scale;
+    fit.average = average;
     return fit;
   }
 };
 
 struct Outcome {
-  std::vector<float> parameters;
+  std::vector<float> parameters;  // then their average, where one is kept
   std::vector<double> losses;  // of epochs, then of the last step, then over the data
   int64_t steps = 0;
 };
+
+// The average of a trainer's parameters; empty where there is none.
+inline std::vector<float> average_of(const Trainer& trainer) {
+  std::vector<float> average(parameters_of(trainer).size());
+  int64_t averaged = 0;
+  CHECK_OK(rs_trainer_get_average(trainer.get(), average.data(), static_cast<int64_t>(average.size()), &averaged));
+  if (averaged == 0) average.clear();
+  return average;
+}
+
+inline void append(std::vector<float>& to, const std::vector<float>& more) { to.insert(to.end(), more.begin(), more.end()); }
 
 // A whole fit in calls that each return after `epochs_a_call`, or after `seconds`.
 inline Outcome train(const Work& work, bool shuffle, rs_engine engine = RS_ENGINE_CUDA, int64_t epochs_a_call = 0,
@@ -67,6 +80,7 @@ inline Outcome train(const Work& work, bool shuffle, rs_engine engine = RS_ENGIN
   outcome.losses.push_back(rs_trainer_loss(trainer.get()));
   outcome.losses.push_back(loss);
   outcome.parameters = parameters_of(trainer);
+  append(outcome.parameters, average_of(trainer));
   outcome.steps = fit.steps;
   return outcome;
 }

@@ -23,6 +23,11 @@ const Work kWorks[] = {
     {"cosine", {10, 20, 1}, RS_TANH, test::sgd(0.05, 0, false, 0), 70, 4, 3, "persistent", {RS_COSINE, 0, 0, 0.001, 5, 0.1}},
     {"cosine at batch 1", {4, 8, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 40, 1, 3, "persistent", {RS_COSINE, 0, 0, 0, 0, 0}, 0.5},
     {"plateau", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 70, 1, 2, "persistent", {}, 0.3},
+    {"EMA at batch 1", {10, 20, 1}, RS_TANH, test::sgd(0.01, 0, false, 0), 50, 1, 3, "persistent", {}, 0, {RS_EMA, 0.9, 0}},
+    {"SWA of Adam", {10, 20, 1}, RS_RELU, test::adam(RS_ADAM, 0.01, 0), 50, 16, 5, "persistent", {}, 0, {RS_SWA, 0, 2}},
+    {"EMA of several blocks", {10, 20, 1}, RS_RELU, test::sgd(0.01, 0, false, 0), 1300, 1100, 2, "fused", {}, 0, {RS_EMA, 0.5, 0}},
+    {"EMA of any network", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0.9, false, 0), 40, 3, 4, "layered", {}, 0, {RS_EMA, 0.9, 0}},
+    {"SWA of any network", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0, false, 0), 20, 10, 40, "layered", {}, 0, {RS_SWA, 0, 3}},
     {"several blocks, warm-up", {10, 20, 1}, RS_RELU, test::adam(RS_ADAMW, 0.01, 0.1), 1500, 1100, 2, "fused", {RS_STEP_DECAY, 1, 0.5, 0, 2, 0}},
     {"any network", {6, 9, 7, 2}, RS_TANH, test::sgd(0.05, 0, false, 0), 90, 4, 5, "layered"},
     {"one layer", {5, 3}, RS_IDENTITY, test::sgd(0.05, 0.9, false, 0), 70, 1, 3, "layered"},
@@ -45,6 +50,30 @@ void is_near_the_cpu(const Work& work, bool shuffle) {
   }
 }
 
+// The average of a work's parameters, by the host: PyTorch's formulas in float32.
+struct Average {
+  const rs_average& settings;
+  std::vector<float> values = {};
+  int64_t averaged = 0;
+
+  void step(const Trainer& trainer) {
+    if (settings.kind == RS_EMA) move(trainer, 1 - settings.ema_decay);
+  }
+  void end_epoch(const Trainer& trainer, int64_t epoch) {
+    if (settings.kind == RS_SWA && epoch >= settings.swa_start) move(trainer, 1 / static_cast<double>(averaged + 1));
+  }
+
+ private:
+  void move(const Trainer& trainer, double share) {
+    const std::vector<float> parameters = test::parameters_of(trainer);
+    if (averaged++ == 0) values = parameters;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const float way = static_cast<float>(share) * (parameters[i] - values[i]);
+      values[i] += way;
+    }
+  }
+};
+
 // The same training, a step a call.
 Outcome step_by_step(const Work& work, bool shuffle) {
   const Trainer trainer = work.trainer();
@@ -54,6 +83,7 @@ Outcome step_by_step(const Work& work, bool shuffle) {
   std::vector<float> x, y;
   Outcome outcome;
   const rs::Schedule schedule(work.fit(shuffle), work.optimizer.lr, work.rows);
+  Average average = {work.average};
   for (int64_t epoch = 0; epoch < work.epochs; ++epoch) {
     for (int64_t i = 0; i < work.rows; ++i) order[static_cast<size_t>(i)] = i;
     if (shuffle) CHECK_OK(rs_shuffle_order(77, epoch, work.rows, order.data()));
@@ -69,9 +99,12 @@ Outcome step_by_step(const Work& work, bool shuffle) {
       CHECK_OK(rs_trainer_set_learning_rate(trainer.get(), schedule.rate(outcome.steps)));
       CHECK_OK(rs_trainer_step(trainer.get(), x.data(), y.data(), rows));
       outcome.steps++;
+      average.step(trainer);
     }
+    average.end_epoch(trainer, epoch);
   }
   outcome.parameters = test::parameters_of(trainer);
+  test::append(outcome.parameters, average.values);
   return outcome;
 }
 
@@ -98,6 +131,30 @@ void says_its_path(const Work& work) {
   CHECK(path == work.path, "%s: %s", work.name, path.c_str());
 }
 
+// An average that was set is moved on from; exchanged with the parameters, it answers, and the optimizer goes on.
+void averages_are_set_and_exchanged() {
+  Work work = kWorks[0];
+  work.average = {RS_EMA, 0.8, 0};
+  const Trainer trainer = work.trainer(), other = work.trainer();
+  const Dataset data = work.data();
+  rs_fit fit = work.fit(true);
+  fit.losses_capacity = 1;
+  CHECK_OK(rs_trainer_fit(trainer.get(), data.get(), &fit));
+  const std::vector<float> parameters = test::parameters_of(trainer), average = test::average_of(trainer);
+  CHECK(!average.empty() && average != parameters, "no average");
+  CHECK(rs_trainer_swap_average(other.get()) == RS_INVALID_ARGUMENT, "an average of nothing");
+  const int64_t count = static_cast<int64_t>(average.size());
+  CHECK_OK(rs_trainer_set_parameters(other.get(), parameters.data(), count));
+  CHECK_OK(rs_trainer_set_average(other.get(), average.data(), count, fit.steps));
+  rs_fit again = fit;
+  CHECK_OK(rs_trainer_fit(trainer.get(), data.get(), &fit));
+  CHECK_OK(rs_trainer_fit(other.get(), data.get(), &again));
+  CHECK(test::average_of(other) == test::average_of(trainer), "an average that was set is not gone on with");
+  const std::vector<float> latest = test::parameters_of(trainer), latest_average = test::average_of(trainer);
+  CHECK_OK(rs_trainer_swap_average(trainer.get()));
+  CHECK(test::parameters_of(trainer) == latest_average && test::average_of(trainer) == latest, "they are not exchanged");
+}
+
 }  // namespace
 
 // A mean over rows that do not count alike would be wrong without a word.
@@ -121,6 +178,7 @@ void sample_weights_are_refused() {
 int main() {
   test::register_cuda();
   sample_weights_are_refused();
+  averages_are_set_and_exchanged();
   for (const Work& work : kWorks) {
     says_its_path(work);
     for (const bool shuffle : {false, true}) {
