@@ -20,6 +20,8 @@ constexpr int32_t kLaunchSteps = 1 << 20;
 constexpr int64_t kLaunchLosses = 1 << 20, kLaunchEpochs = 4096;
 // Values that predictions and losses of rows take on the device at once.
 constexpr int64_t kForwardFloats = 1 << 22;
+// On the host: networks that have fused kernels are too small for more.
+constexpr int kMeanThreads = 1;
 
 [[noreturn]] void refuse(const std::string& what) {
   throw DeviceError(RS_INVALID_ARGUMENT, "ensembles on a GPU do not have " + what + "; use device cpu");
@@ -42,14 +44,23 @@ gpu::LatencyRule rule_for(const rs_ensemble_options& options) {
   return rule;
 }
 
+// Calls copy(first, count) for every run of models side by side whose which[k] is not 0.
+template <typename F>
+void for_runs(const int32_t* which, int32_t models, F copy) {
+  for (int32_t k = 0; k < models; ++k) {
+    if (!which[k]) continue;
+    const int32_t first = k;
+    while (k + 1 < models && which[k + 1]) ++k;
+    copy(first, k + 1 - first);
+  }
+}
+
 float weight_of(const float* target_scale) { return target_scale ? target_scale[0] * target_scale[0] : 1.0f; }
 
 }  // namespace
 
 struct Ensemble::Fitting : EnsembleFit {
   const DatasetRows& rows_on_device;
-
-  int64_t batch(int32_t model) const { return std::min(fits[model].batch, rows(model)); }
 
   // The kernels of batches of 1, of up to 128 and of up to 1024 rows add in different orders: what a model's own batch
   // has counts, which may be all of its rows.
@@ -61,7 +72,7 @@ struct Ensemble::Fitting : EnsembleFit {
 };
 
 Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& device)
-    : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
+    : ExchangingEnsemble(std::move(network), Settings(), checked(network, options).models),
       device_(device),
       stream_(device.ordinal()),
       gradients_(device, network_, true, RS_FLOAT32, stream_),
@@ -75,7 +86,8 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
       seen_(device.ordinal(), models_, "pinned memory for models"),
       seen_losses_(device.ordinal(), models_ * epochs_per_launch(models_), "pinned memory for results"),
       stop_(device.ordinal(), 1, "pinned memory for a flag"),
-      done_(device.ordinal()) {
+      done_(device.ordinal()),
+      exchanges_(*this, kMeanThreads) {
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
     model.optimizer = gpu::fresh_state(optimizer_of(options, k));
@@ -127,11 +139,6 @@ void Ensemble::set_parameters(int32_t model, const float* parameters) {
   staging_.copy(parameters_of(model), parameters, network_.parameter_count, stream_);
   stream_.wait("setting the parameters");
   reset(model);
-}
-
-void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
-  parameters.resize(static_cast<size_t>(models_ * gradients_.length()));
-  staging_.copy_back(parameters.data(), parameters_.get(), static_cast<int64_t>(parameters.size()), stream_);
 }
 
 void Ensemble::set_learning_rates(const double* lr) {
@@ -209,18 +216,19 @@ bool Ensemble::is_due(const Fitting& fitting, int32_t model) const {
   return rs::is_due(state_[static_cast<size_t>(model)], fitting.fits[model]);
 }
 
-void Ensemble::require_plain(const Fitting& fitting) const {
-  if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
+// A trainer, which models that exchange gradients are, takes batches of any size.
+void Ensemble::require_plain(const EnsembleFit& fitting) const {
+  const bool as_one = fitting.run.exchange == RS_EXCHANGE_GRADIENT;
   for (int32_t k = 0; k < models_; ++k) {
     if (const char* what = beyond_plain(fitting.data, fitting.fits[k])) refuse(what);
-    if (fitting.batch(k) > gpu::kMostLatencyBatch) {
+    if (!as_one && fitting.batch(k) > gpu::kMostLatencyBatch) {
       refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
     }
   }
 }
 
-// Trains every model to its step_limit or its end; false where the time was up before.
-bool Ensemble::train(const Fitting& fitting) {
+bool Ensemble::train(const EnsembleFit& fit) {
+  const Fitting fitting = {fit, DatasetRows::of(fit.data, device_)};
   while (true) {
     std::vector<Form> forms;
     for (int32_t k = 0; k < models_; ++k) {
@@ -313,29 +321,110 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const DeviceScope scope(device_.ordinal());
   const Deadline deadline(run.seconds);
-  const Fitting fitting = {{data, fits, run, deadline}, DatasetRows::of(data, device_)};
+  const EnsembleFit fitting = {data, fits, run, deadline};
   require_plain(fitting);
   for (int32_t k = 0; k < models_; ++k) {
     if (fits[k].steps == 0) state_[static_cast<size_t>(k)].kept = false;
   }
-  keep_books(state_, fitting, [&] {
-    train_in_rounds(state_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
-  });
+  exchanges_.fit(fitting);
 }
 
-// On the host: it is rare, and the sums are the CPU engine's.
-void Ensemble::average(const Fitting& fitting) {
-  const size_t count = static_cast<size_t>(network_.parameter_count), length = static_cast<size_t>(gradients_.length());
-  std::vector<float> all;
-  copy_parameters_back(all);
-  const std::vector<float> mean =
-      mean_parameters(state_, fitting.run.exchange_weights, count, [&](size_t k) { return all.data() + k * length; });
-  if (mean.empty()) return;
-  for (size_t k = 0; k < state_.size(); ++k) {
-    if (!state_[k].failed) std::copy(mean.begin(), mean.end(), all.begin() + static_cast<std::ptrdiff_t>(k * length));
+// ---- exchanges ----
+
+void Ensemble::set_communicator(collective::Communicator* communicator) {
+  const DeviceScope scope(device_.ordinal());
+  exchanges_.set_communicator(communicator);
+}
+
+// No model keeps an average here: what it has learned are its parameters.
+void Ensemble::read_models(const std::vector<int32_t>& models, Weights, const Reader& read) {
+  if (models.empty()) return;
+  const DeviceScope scope(device_.ordinal());
+  const int64_t length = gradients_.length(), first = models.front();
+  std::vector<float> all(static_cast<size_t>((models.back() + 1 - first) * length));
+  staging_.copy_back(all.data(), parameters_of(first), static_cast<int64_t>(all.size()), stream_);
+  for (size_t i = 0; i < models.size(); ++i) read(static_cast<int64_t>(i), all.data() + (models[i] - first) * length);
+}
+
+void Ensemble::change_models(const int32_t* which, const float* parameters, OptimizerState state) {
+  const DeviceScope scope(device_.ordinal());
+  for_runs(which, models_, [&](int64_t first, int64_t count) {
+    staging_.copy(parameters_of(first), parameters, network_.parameter_count, stream_);
+    spread(parameters_of(first), count);
+  });
+  for (int32_t k = 0; k < models_ && state == OptimizerState::kBeginsAnew; ++k) {
+    gpu::OptimizerState& own = state_[static_cast<size_t>(k)].optimizer;
+    if (which[k]) own = gpu::fresh_state(own.settings);
   }
-  staging_.copy(parameters_.get(), all.data(), static_cast<int64_t>(all.size()), stream_);
-  stream_.wait("averaging the parameters");
+  stream_.wait("setting the parameters");
+}
+
+// What the first of `count` models side by side has goes to the others, to twice as many with each copy.
+void Ensemble::spread(float* models, int64_t count) {
+  const int64_t length = gradients_.length();
+  for (int64_t done = 1; done < count; done *= 2) {
+    const int64_t floats = std::min(done, count - done) * length;
+    check(cudaMemcpyAsync(models + done * length, models, static_cast<size_t>(floats) * sizeof(float), cudaMemcpyDeviceToDevice, stream_),
+          "copying a model", device_.ordinal());
+  }
+}
+
+double Ensemble::loss_of(const float* parameters, const rs_dataset& data, const float* target_scale) {
+  const DeviceScope scope(device_.ordinal());
+  trainer().set_parameters(parameters);
+  return trainer().evaluate(data, target_scale);
+}
+
+void Ensemble::as_one(const std::function<void(rs_trainer&)>& use) {
+  const DeviceScope scope(device_.ordinal());
+  copy_to_trainer();
+  use(trainer());
+  copy_from_trainer();
+}
+
+Trainer& Ensemble::trainer() {
+  if (!trainer_) {
+    rs_trainer_options options = {};
+    options.optimizer = state_[0].optimizer.settings;
+    options.precision = RS_FLOAT32;
+    trainer_ = std::make_unique<Trainer>(network_, options, device_);
+  }
+  return *trainer_;
+}
+
+// By way of the host, as it is little. Moments are of no optimizer that has not taken a step.
+void Ensemble::copy_to_trainer() {
+  const gpu::OptimizerState& first = state_[0].optimizer;
+  const int64_t count = network_.parameter_count;
+  std::vector<float> parameters(static_cast<size_t>(count)), moments(static_cast<size_t>(trainer().state_count()));
+  get_parameters(0, parameters.data());
+  if (!moments.empty() && first.steps > 0) {
+    staging_.copy_back(moments.data(), m_.get(), count, stream_);
+    if (v_.get()) staging_.copy_back(moments.data() + count, v_.get(), count, stream_);
+  }
+  trainer().set_learning_rate(first.settings.lr);
+  trainer().set_parameters(parameters.data());
+  trainer().set_state(moments.data(), {first.steps, first.beta1_power, first.beta2_power});
+}
+
+void Ensemble::copy_from_trainer() {
+  const int64_t count = network_.parameter_count;
+  std::vector<float> parameters(static_cast<size_t>(count)), moments(static_cast<size_t>(trainer().state_count()));
+  rs_optimizer_state state;
+  trainer().get_parameters(parameters.data());
+  trainer().get_state(moments.data(), state);
+  const auto give_all = [&](float* models, const float* values) {
+    staging_.copy(models, values, count, stream_);
+    spread(models, models_);
+  };
+  give_all(parameters_.get(), parameters.data());
+  if (!moments.empty()) give_all(m_.get(), moments.data());
+  if (v_.get()) give_all(v_.get(), moments.data() + count);
+  stream_.wait("copying a model");
+  for (Model& model : state_) {
+    static_cast<gpu::Progress&>(model.optimizer) = {state.beta1_power, state.beta2_power, state.steps, 0};
+    model.last_loss = trainer().last_loss();
+  }
 }
 
 // ---- forward only ----
@@ -404,6 +493,7 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.validate(data, target_scales, which, losses);
   std::vector<int32_t> some;
   for (int32_t k = 0; k < models_; ++k) {
     if (which[k]) some.push_back(k);
@@ -411,20 +501,17 @@ void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const
   if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, losses);
 }
 
-// Runs of models that lie side by side go in one copy.
 void Ensemble::copy_some(const int32_t* which, float* to, const float* from) {
   const int64_t length = gradients_.length();
-  for (int32_t k = 0; k < models_; ++k) {
-    if (!which[k]) continue;
-    const int32_t first = k;
-    while (k + 1 < models_ && which[k + 1]) ++k;
-    check(cudaMemcpyAsync(to + first * length, from + first * length, static_cast<size_t>((k + 1 - first) * length) * sizeof(float),
+  for_runs(which, models_, [&](int64_t first, int64_t count) {
+    check(cudaMemcpyAsync(to + first * length, from + first * length, static_cast<size_t>(count * length) * sizeof(float),
                           cudaMemcpyDeviceToDevice, stream_),
           "keeping parameters", device_.ordinal());
-  }
+  });
 }
 
 void Ensemble::keep(const int32_t* which) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.keep(which);
   const DeviceScope scope(device_.ordinal());
   kept_.reserve(device_, parameters_.count(), "the best parameters", stream_);
   copy_some(which, kept_.get(), parameters_.get());
@@ -434,6 +521,7 @@ void Ensemble::keep(const int32_t* which) {
 }
 
 void Ensemble::take(const int32_t* which) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.take(which);
   const DeviceScope scope(device_.ordinal());
   std::vector<int32_t> kept(static_cast<size_t>(models_));
   for (int32_t k = 0; k < models_; ++k) {
