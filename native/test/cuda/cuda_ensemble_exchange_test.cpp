@@ -148,8 +148,19 @@ void the_mean_is_that_of_the_cpu(const Dataset& data) {
   for (bool weighted : {false, true}) {
     const Part part = {0, kModels, test::sgd(0, 0, false, 0), RS_EXCHANGE_AVERAGE, 2, 16, 1, false, weighted};
     const Ensemble ensemble = make(part);
-    const Parameters expected = mean_of(all_parameters(ensemble), data, weighted);
-    Fitting(part, data).finish(ensemble);
+    const std::vector<Parameters> before = all_parameters(ensemble);
+    const Parameters expected = mean_of(before, data, weighted);
+    Fitting fitting(part, data);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      double sum = 0, total = 0;
+      for (size_t k = 0; k < kModels; ++k) {
+        const double weight = weighted ? fitting.weights[k] : 1;
+        sum += weight * before[k][i];
+        total += weight;
+      }
+      CHECK(std::fabs(expected[i] - sum / total) < 1e-7, "parameter %zu is %g, not %g", i, static_cast<double>(expected[i]), sum / total);
+    }
+    fitting.finish(ensemble);
     for (const Parameters& own : all_parameters(ensemble)) CHECK(own == expected, "another mean, weighted %d", weighted);
   }
 }
