@@ -20,7 +20,7 @@ constexpr int32_t kLaunchSteps = 1 << 20;
 constexpr int64_t kLaunchLosses = 1 << 20, kLaunchEpochs = 4096;
 // Values that predictions and losses of rows take on the device at once.
 constexpr int64_t kForwardFloats = 1 << 22;
-// On the host: networks that have fused kernels are too small for more.
+// Of the host, which are the CPU engine's; networks that have fused kernels are small.
 constexpr int kMeanThreads = 1;
 
 [[noreturn]] void refuse(const std::string& what) {
