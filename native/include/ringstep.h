@@ -476,11 +476,11 @@ RS_API rs_status rs_ensemble_failures(rs_ensemble* ensemble, int64_t* steps);
  * `losses_capacity` is above 0 pauses when so many of its epochs have ended in this call. Models are not kept in step
  * except by exchanges. Those that are averaged pause together: where `losses_capacity` is 1, all of them and of all ranks do
  * after every epoch, and run->epochs has become one more then. For that, and for averages of the parameters (rs_average),
- * all of them must have as many rows and the same batch, epochs and capacity. CPU alone with exchanges. */
+ * all of them must have as many rows and the same batch, epochs and capacity. */
 RS_API rs_status rs_ensemble_fit(rs_ensemble* ensemble, const rs_dataset* dataset, rs_fit* fits, rs_ensemble_run* run);
 
 /* From the next fit on, exchanges reach over the models of all ranks' ensembles; null: over this one's alone. The
- * communicator must outlive that. Without exchanges it has no effect. CPU alone.
+ * communicator must outlive that. Without exchanges it has no effect.
  *
  * All ranks call rs_ensemble_fit alike until `done` or `stopped` is 1, with the same exchange, and with a number of models
  * of each rank's own. The mean of all ranks' models has the same bits however they are shared out; gradients are
@@ -516,7 +516,7 @@ RS_API rs_status rs_ensemble_keep(rs_ensemble* ensemble, const int32_t* which);
 RS_API rs_status rs_ensemble_take(rs_ensemble* ensemble, const int32_t* which);
 
 /* The mean of losses, [models], over the models that have not stopped, those of all ranks where they exchange averages, which
- * all call it: to 48 bits, the same however they are shared out. NaN where all have stopped. CPU alone. */
+ * all call it: to 48 bits, the same however they are shared out. NaN where all have stopped. */
 RS_API rs_status rs_ensemble_mean_loss(rs_ensemble* ensemble, const double* losses, double* mean);
 
 /* y [models, rows, outputs] = every model's answer to x [rows, inputs]; rows >= 0. */

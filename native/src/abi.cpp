@@ -827,10 +827,6 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
   if (run.exchange < RS_EXCHANGE_NEVER || run.exchange > RS_EXCHANGE_GRADIENT) {
     return fail(RS_INVALID_ARGUMENT, "exchange %d is unknown", run.exchange);
   }
-  const bool ends = run.exchange != RS_EXCHANGE_NEVER && std::any_of(fits, fits + ensemble.models(), ends_epochs);
-  if (ends && !ensemble.validates_exchanges()) {
-    return fail(RS_INVALID_ARGUMENT, "models that exchange pause after epochs and average their parameters on the CPU alone; use device cpu");
-  }
   if (run.exchange == RS_EXCHANGE_AVERAGE) {
     if (run.exchange_every < 1) return fail(RS_INVALID_ARGUMENT, "exchange_every must be at least 1");
     double total = 0;
@@ -842,7 +838,7 @@ rs_status check_exchange(const rs_ensemble& ensemble, const rs_fit* fits, const 
       total += weight;
     }
     if (run.exchange_weights && !(total > 0)) return fail(RS_INVALID_ARGUMENT, "exchange_weights are all 0");
-    if (ends) return check_common_epochs(ensemble, fits, run);
+    if (std::any_of(fits, fits + ensemble.models(), ends_epochs)) return check_common_epochs(ensemble, fits, run);
   }
   if (run.exchange != RS_EXCHANGE_GRADIENT) return RS_OK;
   if (run.first_rows) return fail(RS_INVALID_ARGUMENT, "models that exchange gradients share all rows; they have none of their own");

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <stdexcept>
 #include <utility>
 
 #include "collective/communicator.h"
@@ -42,12 +41,11 @@ struct rs_ensemble {
   virtual void predict(const float* x, int64_t rows, float* y) = 0;
 
   // Exchanges with the other ranks' ensembles from now on, or with none where it is null.
-  virtual void set_communicator(rs::collective::Communicator* communicator) {
-    if (communicator) throw std::runtime_error("this engine's ensembles cannot exchange with other ranks");
-  }
+  virtual void set_communicator(rs::collective::Communicator* communicator) = 0;
 
   // Whether a fit that exchanges with other ranks shall end; from any thread.
   void set_stop(bool stop) { stop_.store(stop, std::memory_order_relaxed); }
+  bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
 
   // Between two calls of fit; see rs_ensemble_validate.
   virtual void validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
@@ -56,18 +54,13 @@ struct rs_ensemble {
   virtual void take(const int32_t* which) = 0;
 
   // The mean of each model's loss, over those of all ranks; see rs_ensemble_mean_loss.
-  virtual double mean_loss(const double*) { throw std::runtime_error("this engine's ensembles do not exchange losses"); }
-
-  // Whether it does these for models that exchange, too.
-  virtual bool validates_exchanges() const { return false; }
+  virtual double mean_loss(const double* losses) = 0;
 
   // Of the last fit: what models that exchanged have learned together is what is validated, kept and taken.
   rs_exchange exchange() const { return exchange_; }
   void set_exchange(rs_exchange exchange) { exchange_ = exchange; }
 
  protected:
-  bool wants_stop() const { return stop_.load(std::memory_order_relaxed); }
-
   const rs::Network network_;
   const rs::Settings settings_;
   const int32_t models_;

@@ -1,38 +1,18 @@
 // Ensembles that exchange across ranks: the same bits as one ensemble of all models, however they are shared out; stops
 // that all agree on; a rank that is lost.
 #include <cstdio>
-#include <functional>
 #include <string>
-#include <thread>
 
 #include "bits.h"
-#include "engine.h"
+#include "ensemble_ranks.h"
 #include "optimizers.h"
 
+using test::Communicators;
 using test::Dataset;
+using test::Ensemble;
+using test::on_ranks;
 
 namespace {
-
-struct DestroyEnsemble {
-  void operator()(rs_ensemble* ensemble) const { rs_ensemble_destroy(ensemble); }
-};
-using Ensemble = std::unique_ptr<rs_ensemble, DestroyEnsemble>;
-
-struct Communicators {
-  explicit Communicators(int size, double deadline = 60) : all(static_cast<size_t>(size)) {
-    CHECK_OK(rs_local_communicators_create(size, deadline, all.data()));
-  }
-  ~Communicators() {
-    for (rs_communicator* communicator : all) rs_communicator_destroy(communicator);
-  }
-  std::vector<rs_communicator*> all;
-};
-
-void on_ranks(int size, const std::function<void(int)>& body) {
-  std::vector<std::thread> threads;
-  for (int r = 0; r < size; ++r) threads.emplace_back(body, r);
-  for (std::thread& thread : threads) thread.join();
-}
 
 constexpr int32_t kModels = 8;
 constexpr int64_t kRows = 60;
@@ -138,7 +118,7 @@ void same_bits(Part whole, const std::string& name) {
       Part own = whole;
       own.begin = kModels * r / size;
       own.end = kModels * (r + 1) / size;
-      const Outcome actual = fit(own, data, ranks.all[static_cast<size_t>(r)]);
+      const Outcome actual = fit(own, data, ranks[r]);
       for (size_t i = 0; i < own.count(); ++i) {
         const size_t k = static_cast<size_t>(own.begin) + i;
         CHECK(test::first_difference(actual.parameters[i].data(), expected.parameters[k].data(), 241) == 241,
@@ -244,7 +224,7 @@ void same_when_validated(Part whole, bool keeps, const std::string& name, size_t
       Part own = whole;
       own.begin = kModels * r / size;
       own.end = kModels * (r + 1) / size;
-      const Validated actual = fit_validated(own, data, validation, ranks.all[static_cast<size_t>(r)], keeps);
+      const Validated actual = fit_validated(own, data, validation, ranks[r], keeps);
       CHECK(actual.losses == expected.losses, "%s: other validation losses on rank %d of %d", name.c_str(), r, size);
       CHECK(actual.mean_losses == expected.mean_losses, "%s: other means of losses on rank %d of %d", name.c_str(), r, size);
       for (size_t i = 0; i < own.count(); ++i) {
@@ -286,7 +266,7 @@ void all_stop_together() {
     on_ranks(3, [&, exchange = exchange, pauses = pauses](int r) {
       const Part part = {2 * r, 2 * r + 2, test::sgd(0, 0, false, 0), exchange, 5, 2, false, false};
       const Ensemble ensemble = make(part);
-      CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks.all[static_cast<size_t>(r)]));
+      CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks[r]));
       rs_fit fits[2] = {};
       for (rs_fit& fit : fits) {
         fit.batch = 2;
@@ -319,7 +299,7 @@ void a_rank_that_does_not_come_is_named() {
   on_ranks(2, [&](int r) {
     const Part part = {2 * r, 2 * r + 2, test::sgd(0, 0, false, 0), RS_EXCHANGE_AVERAGE, 5, 2, false, false};
     const Ensemble ensemble = make(part);
-    CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks.all[static_cast<size_t>(r)]));
+    CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks[r]));
     rs_fit fits[2] = {};
     for (rs_fit& fit : fits) {
       fit.batch = 2;
@@ -339,7 +319,7 @@ void a_rank_that_does_not_validate_is_named() {
   const Communicators ranks(3, 0.3);
   on_ranks(3, [&](int r) {
     const Ensemble ensemble = make({2 * r, 2 * r + 2, test::sgd(0, 0, false, 0), RS_EXCHANGE_AVERAGE, 5, 2, false, false});
-    CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks.all[static_cast<size_t>(r)]));
+    CHECK_OK(rs_ensemble_set_communicator(ensemble.get(), ranks[r]));
     rs_fit fits[2] = {};
     for (rs_fit& fit : fits) {
       fit.batch = 2;

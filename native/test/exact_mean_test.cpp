@@ -4,11 +4,11 @@
 
 #include "bits.h"
 #include "collective_test.h"
-#include "cpu/exact_mean.h"
+#include "exact_mean.h"
 #include "random.h"
 
 using rs::collective::GradientSum;
-using rs::cpu::ExactMean;
+using rs::ExactMean;
 
 namespace {
 

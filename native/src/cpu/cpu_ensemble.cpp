@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -40,14 +39,13 @@ class AverageInUse {
 }  // namespace
 
 Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options)
-    : rs_ensemble(std::move(network), settings, options.models),
+    : ExchangingEnsemble(std::move(network), settings, options.models),
       threads_(options.model.threads > 0 ? options.model.threads : processor_count()),
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)),
-      mean_(network_.parameter_count),
-      loss_mean_(1) {
+      exchanges_(*this, threads_) {
   for (int32_t k = 0; k < models_; ++k) {
     Settings own = settings_;
     if (options.dropout_seeds) own.dropout_seed = options.dropout_seeds[k];
@@ -144,7 +142,7 @@ bool Ensemble::one_optimizer() const {
 
 // Looks at no model: of many they are far away in memory.
 bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
-  const bool few_rows = std::min(fitting.fits[model].batch, fitting.rows(model)) < kRowPathBatch;
+  const bool few_rows = fitting.batch(model) < kRowPathBatch;
   return few_rows && !settings_.beyond_plain() && !fitting.data.weights.get();
 }
 
@@ -216,22 +214,13 @@ void Ensemble::train_in_lanes(const Fitting& fitting, const std::vector<int32_t>
 void Ensemble::train_alone(const Fitting& fitting, int32_t k) {
   Model& model = models_of_[static_cast<size_t>(k)];
   rs_fit& fit = fitting.fits[k];
-  double* const losses = fit.losses;
-  const int64_t before = fit.losses_count, capacity = fit.losses_capacity;
-  if (losses) fit.losses = losses + fit.epoch;
-  fit.losses_capacity = capacity > 0 ? capacity - before : losses ? fit.epochs - fit.epoch : 0;
-  fit.seconds = fitting.deadline.seconds_left();
   rs_status status;
   if (fitting.run.first_rows) {
     const rs_dataset own(fitting.data, fitting.first_row(k), fitting.rows(k));
-    status = model.trainer->fit(own, fit);
+    status = fit_alone(*model.trainer, own, fit, fitting.deadline);
   } else {
-    status = model.trainer->fit(fitting.data, fit);
+    status = fit_alone(*model.trainer, fitting.data, fit, fitting.deadline);
   }
-  fit.losses_count += before;
-  fit.losses = losses;
-  fit.losses_capacity = capacity;
-  fit.seconds = 0;
   if (status == RS_NON_FINITE) model.failed = -1;
 }
 
@@ -241,154 +230,47 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   for (int32_t k = 0; k < models_; ++k) {
     if (fits[k].steps == 0) models_of_[static_cast<size_t>(k)].kept.clear();
   }
-  if (run.epochs == 0) kept_.clear();
-  weights_.clear();
-  if (run.exchange_weights) weights_.assign(run.exchange_weights, run.exchange_weights + models_);
-  run.stopped = 0;
-  bool done_everywhere = false;
-  keep_books(models_of_, fitting, [&] {
-    if (run.exchange == RS_EXCHANGE_GRADIENT) {
-      done_everywhere = fit_as_one(fitting);
-    } else if (run.exchange == RS_EXCHANGE_AVERAGE) {
-      done_everywhere = train_averaged(fitting);
-    } else {
-      limit_steps(fitting, models_of_.size(), 0);
-      train(fitting);
-    }
-  });
-  if (run.exchange != RS_EXCHANGE_NEVER) run.done = done_everywhere;
+  exchanges_.fit(fitting);
 }
 
 // ---- exchanges ----
 
-void Ensemble::set_communicator(collective::Communicator* communicator) {
-  ranks_.reset();
-  loss_ranks_.reset();
-  communicator_ = communicator && communicator->size() > 1 ? communicator : nullptr;
-  if (communicator_) {
-    ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, mean_.length());
-    loss_ranks_ = std::make_unique<collective::GradientSum>(*communicator_, collective::GradientSum::kExact, loss_mean_.length());
-  }
-}
-
-// Of the models of all ranks that have not stopped; false where there are none. parameters_of(trainer) is what each has.
-template <typename F>
-bool Ensemble::mean(F parameters_of, float* mean) {
-  std::vector<int32_t> sound;
-  for (int32_t k = 0; k < models_; ++k) {
-    if (!models_of_[static_cast<size_t>(k)].failed) sound.push_back(k);
-  }
-  const bool weighted = !weights_.empty();
-  mean_.begin(static_cast<int64_t>(sound.size()), weighted ? 2 : 1);
-  share_out(static_cast<int64_t>(sound.size()), [&](int64_t i, int) {
-    const size_t k = static_cast<size_t>(sound[static_cast<size_t>(i)]);
-    mean_.put(i, parameters_of(*models_of_[k].trainer), weighted ? weights_[k] : 1);
-  });
-  return mean_.run(ranks_.get(), threads_, mean);
-}
-
-void Ensemble::average() {
-  const size_t count = static_cast<size_t>(network_.parameter_count);
-  std::vector<float> all(count);
-  if (!mean([](Trainer& trainer) { return trainer.parameters(); }, all.data())) return;
-  for_models([&](int32_t, Model& model) {
-    if (!model.failed) std::memcpy(model.trainer->change_parameters(), all.data(), count * sizeof(float));
+void Ensemble::read_models(const std::vector<int32_t>& models, Weights weights, const Reader& read) {
+  share_out(static_cast<int64_t>(models.size()), [&](int64_t i, int) {
+    Trainer& trainer = *models_of_[static_cast<size_t>(models[static_cast<size_t>(i)])].trainer;
+    const bool averaged = weights == Weights::kAverage && trainer.averaged() > 0;
+    read(i, averaged ? trainer.average() : trainer.parameters());
   });
 }
 
-Ensemble::Meeting Ensemble::meet(const Fitting& fitting, bool arrived) {
-  int64_t undone = 0;
-  for (const Model& model : models_of_) undone += !is_done(model, fitting.fits[&model - &models_of_[0]]);
-  int64_t sums[] = {!arrived, communicator_ && wants_stop(), undone};
-  if (communicator_) communicator_->all_reduce(sums, 3, collective::Element::kInt64);
-  return {sums[0], sums[1], sums[2]};
-}
-
-// Rounds that all ranks take together, to the end of an epoch where models pause there. Each trains for a slice of time at
-// most; then all meet. So none waits longer for another than it takes to train a slice. Whether all ranks' models are done.
-bool Ensemble::train_averaged(const Fitting& fitting) {
-  rs_ensemble_run& run = fitting.run;
-  do {
-    const Round round = next_round(fitting);
-    limit_steps(fitting, models_of_.size(), round.step_limit);
-    const Meeting all = meet(fitting, train(fitting));
-    run.stopped = all.stops > 0;
-    if (run.stopped) return false;
-    if (all.late > 0) continue;
-    if (round.exchanges || all.undone == 0) {
-      average();
-      run.exchanges += 1;
+void Ensemble::change_models(const int32_t* which, const float* parameters, OptimizerState state) {
+  for_models(which, [&](int32_t, Model& model) {
+    if (state == OptimizerState::kBeginsAnew) {
+      model.trainer->set_parameters(parameters);
+    } else {
+      std::copy_n(parameters, network_.parameter_count, model.trainer->change_parameters());
     }
-    run.epochs += round.ends_epoch;
-    if (all.undone == 0) return true;
-    if (round.ends_epoch) return false;
-  } while (!fitting.deadline.is_past());
-  return false;
+  });
 }
 
-// Data-parallel training: the rows of a step belong to no model, its blocks are shared out among the ranks and threads,
-// and their exact sum moves all models alike. So one of them is enough to work with. Whether it is done.
-bool Ensemble::fit_as_one(const Fitting& fitting) {
-  Model& first = models_of_[0];
-  if (ranks_ && fitting.fits[0].steps == 0) {
-    begin_as_rank_zero();
-    first.trainer->set_communicator(communicator_, collective::GradientSum::kExact);
-  }
-  if (!first.failed) {
-    first.trainer->set_threads(threads_);
-    first.trainer->set_stop(wants_stop());
-    train_alone(fitting, 0);
-    first.trainer->set_threads(1);
-    copy_first(fitting);
-  }
-  const rs_fit& leader = fitting.fits[0];
-  fitting.run.epochs = leader.epoch;
-  fitting.run.stopped = leader.stopped;
-  const bool done = is_done(first, leader);
-  if (ranks_ && (done || leader.stopped)) first.trainer->set_communicator(nullptr, collective::GradientSum::kExact);
-  return done;
+double Ensemble::loss_of(const float* parameters, const rs_dataset& data, const float* target_scale) {
+  if (!validator_) validator_ = std::make_unique<Trainer>(network_, settings_, rs_optimizer{}, threads_);
+  validator_->set_parameters(parameters);
+  return validator_->evaluate(data, target_scale);
 }
 
-// Model 0 begins as that of rank 0.
-void Ensemble::begin_as_rank_zero() {
-  Model& first = models_of_[0];
-  Trainer& trainer = *first.trainer;
-  struct {
-    rs_optimizer_state optimizer;
-    int64_t steps, failed;
-  } state = {{}, first.steps, first.failed};
-  std::vector<float> parameters(static_cast<size_t>(network_.parameter_count)), moments(static_cast<size_t>(trainer.state_count()));
-  trainer.get_parameters(parameters.data());
-  trainer.get_state(moments.data(), state.optimizer);
-  const auto send = [&](void* bytes, size_t count) { communicator_->broadcast(bytes, static_cast<int64_t>(count), 0); };
-  send(&state, sizeof state);
-  send(parameters.data(), parameters.size() * sizeof(float));
-  if (!moments.empty()) send(moments.data(), moments.size() * sizeof(float));
-  trainer.set_parameters(parameters.data());
-  trainer.set_state(moments.data(), state.optimizer);
-  first.steps = state.steps;
-  first.failed = state.failed;
-}
-
-// All models become what the first one is.
-void Ensemble::copy_first(const Fitting& fitting) {
-  const Model& first = models_of_[0];
-  const rs_fit& leader = fitting.fits[0];
-  for (int32_t k = 1; k < models_; ++k) {
-    Model& model = models_of_[static_cast<size_t>(k)];
-    rs_fit& fit = fitting.fits[k];
-    model.trainer->copy_state(*first.trainer);
-    model.failed = first.failed;
-    if (fit.losses && leader.losses) {
-      std::copy(leader.losses + fit.epoch, leader.losses + std::min(leader.epochs, leader.epoch), fit.losses + fit.epoch);
-    }
-    fit.epoch = leader.epoch;
-    fit.row = leader.row;
-    fit.steps = leader.steps;
-    fit.epoch_loss_sum = leader.epoch_loss_sum;
-    fit.epoch_weight_sum = leader.epoch_weight_sum;
-    fit.losses_count = leader.losses_count;
+// The trainer of model 0, with all threads.
+void Ensemble::as_one(const std::function<void(rs_trainer&)>& use) {
+  Trainer& first = *models_of_[0].trainer;
+  first.set_threads(threads_);
+  try {
+    use(first);
+  } catch (...) {
+    first.set_threads(1);
+    throw;
   }
+  first.set_threads(1);
+  for (int32_t k = 1; k < models_; ++k) models_of_[static_cast<size_t>(k)].trainer->copy_state(first);
 }
 
 // ---- forward only ----
@@ -414,47 +296,17 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 
 // ---- between two epochs ----
 
-// What models that exchange have in common: what the first is, or the mean of all; of their averages where they keep some.
-// Empty where there is no mean.
-std::vector<float> Ensemble::learned() {
-  const auto parameters_of = [](Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); };
-  std::vector<float> learned(static_cast<size_t>(network_.parameter_count));
-  if (exchange() == RS_EXCHANGE_GRADIENT) {
-    std::copy_n(parameters_of(*models_of_[0].trainer), learned.size(), learned.data());
-  } else if (!mean(parameters_of, learned.data())) {
-    learned.clear();
-  }
-  return learned;
-}
-
-double Ensemble::evaluate_learned(const rs_dataset& data, const float* target_scale) {
-  if (learned_.empty()) return std::numeric_limits<double>::quiet_NaN();
-  if (!validator_) validator_ = std::make_unique<Trainer>(network_, settings_, rs_optimizer{}, threads_);
-  validator_->set_parameters(learned_.data());
-  return validator_->evaluate(data, target_scale);
-}
-
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
-  if (exchange() == RS_EXCHANGE_NEVER) {
-    for_models(which, [&](int32_t k, Model& model) {
-      const AverageInUse average(*model.trainer);
-      losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
-    });
-    return;
-  }
-  learned_ = learned();
-  const double loss = evaluate_learned(data, target_scales);
-  for (int32_t k = 0; k < models_; ++k) {
-    if (which[k]) losses[k] = loss;
-  }
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.validate(data, target_scales, which, losses);
+  for_models(which, [&](int32_t k, Model& model) {
+    const AverageInUse average(*model.trainer);
+    losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
+  });
 }
 
 void Ensemble::keep(const int32_t* which) {
-  if (exchange() != RS_EXCHANGE_NEVER) {
-    if (std::any_of(which, which + models_, [](int32_t own) { return own != 0; })) kept_ = learned_;
-    return;
-  }
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.keep(which);
   for_models(which, [&](int32_t, Model& model) {
     const AverageInUse average(*model.trainer);
     model.kept.resize(static_cast<size_t>(network_.parameter_count));
@@ -463,31 +315,15 @@ void Ensemble::keep(const int32_t* which) {
 }
 
 void Ensemble::take(const int32_t* which) {
-  const bool exchanged = exchange() != RS_EXCHANGE_NEVER;
-  const std::vector<float> latest = exchanged && kept_.empty() ? learned() : std::vector<float>();
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.take(which);
   for_models(which, [&](int32_t, Model& model) {
-    const std::vector<float>& kept = exchanged ? kept_ : model.kept;
-    if (!kept.empty()) {
-      model.trainer->set_parameters(kept.data());
+    if (!model.kept.empty()) {
+      model.trainer->set_parameters(model.kept.data());
       model.kept = {};
-    } else if (exchanged) {
-      std::copy(latest.begin(), latest.end(), model.trainer->change_parameters());
     } else if (model.trainer->averaged() > 0) {
       model.trainer->swap_average();
     }
   });
-}
-
-double Ensemble::mean_loss(const double* losses) {
-  std::vector<double> sound;
-  for (int32_t k = 0; k < models_; ++k) {
-    if (!models_of_[static_cast<size_t>(k)].failed) sound.push_back(losses[k]);
-  }
-  loss_mean_.begin(static_cast<int64_t>(sound.size()), 2);
-  for (size_t i = 0; i < sound.size(); ++i) loss_mean_.put(static_cast<int64_t>(i), &sound[i]);
-  double mean = std::numeric_limits<double>::quiet_NaN();
-  loss_mean_.run(exchange() == RS_EXCHANGE_AVERAGE ? loss_ranks_.get() : nullptr, threads_, &mean);
-  return mean;
 }
 
 }  // namespace rs::cpu

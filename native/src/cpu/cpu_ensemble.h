@@ -9,14 +9,12 @@
 #include <vector>
 
 #include "cpu/cpu_trainer.h"
-#include "cpu/exact_mean.h"
 #include "cpu/lane_group.h"
-#include "ensemble.h"
-#include "ensemble_fit.h"
+#include "ensemble_exchange.h"
 
 namespace rs::cpu {
 
-class Ensemble final : public rs_ensemble {
+class Ensemble final : public ExchangingEnsemble {
  public:
   Ensemble(Network network, const Settings& settings, const rs_ensemble_options& options);
 
@@ -29,7 +27,7 @@ class Ensemble final : public rs_ensemble {
   void losses(double* losses) override;
   void failures(int64_t* steps) override;
 
-  void set_communicator(collective::Communicator* communicator) override;
+  void set_communicator(collective::Communicator* communicator) override { exchanges_.set_communicator(communicator); }
   bool one_optimizer() const override;
   void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) override;
   void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
@@ -40,25 +38,23 @@ class Ensemble final : public rs_ensemble {
                 const int32_t* which, double* losses) override;
   void keep(const int32_t* which) override;
   void take(const int32_t* which) override;
-  double mean_loss(const double* losses) override;
-  bool validates_exchanges() const override { return true; }
+  double mean_loss(const double* losses) override { return exchanges_.mean_loss(losses); }
 
  private:
-  struct Model {
+  struct Model : ModelBooks {
     std::unique_ptr<Trainer> trainer;
     std::vector<float> kept;  // parameters, for `take`; empty where there are none
-    int64_t steps = 0;   // since its parameters were set
-    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
   };
 
   using Fitting = EnsembleFit;
 
-  // What ranks hear of each other at the end of a slice of time, each number summed over them.
-  struct Meeting {
-    int64_t late;    // ranks that have not come to the end of the round
-    int64_t stops;   // ranks that want to stop
-    int64_t undone;  // models that are not done
-  };
+  // For exchanges.
+  ModelBooks& books(int32_t model) override { return models_of_[static_cast<size_t>(model)]; }
+  bool train(const Fitting& fitting) override;
+  void read_models(const std::vector<int32_t>& models, Weights weights, const Reader& read) override;
+  void change_models(const int32_t* which, const float* parameters, OptimizerState state) override;
+  double loss_of(const float* parameters, const rs_dataset& data, const float* target_scale) override;
+  void as_one(const std::function<void(rs_trainer&)>& use) override;
 
   template <typename F>
   void for_models(const int32_t* which, F f);
@@ -67,39 +63,19 @@ class Ensemble final : public rs_ensemble {
   template <typename F>
   void share_out(int64_t count, F f);
   bool takes_lanes(const Fitting& fitting, int32_t model) const;
-  bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
   void train_alone(const Fitting& fitting, int32_t model);
   double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
                   int32_t model);
   std::vector<int32_t> due_by_size(const Fitting& fitting) const;
-  template <typename F>
-  bool mean(F parameters_of, float* mean);
-  void average();
-  Meeting meet(const Fitting& fitting, bool arrived);
-  bool train_averaged(const Fitting& fitting);
-  bool fit_as_one(const Fitting& fitting);
-  void begin_as_rank_zero();
-  void copy_first(const Fitting& fitting);
-  std::vector<float> learned();
-  double evaluate_learned(const rs_dataset& data, const float* target_scale);
 
   const int threads_;
   const rs_optimizer_kind kind_;
   std::vector<Model> models_of_;
   std::vector<Scratch> scratch_;                   // of each worker
   std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
-  ExactMean mean_, loss_mean_;
-
-  // Of models that exchange: what each counts in the mean, empty where all count the same; what was validated last, and by
-  // whom; and what is kept of that, for `take`.
-  std::vector<double> weights_;
-  std::vector<float> learned_, kept_;
-  std::unique_ptr<Trainer> validator_;
-
-  // Null where this ensemble is alone.
-  collective::Communicator* communicator_ = nullptr;
-  std::unique_ptr<collective::GradientSum> ranks_, loss_ranks_;
+  std::unique_ptr<Trainer> validator_;             // of what models that exchange have learned
+  EnsembleExchange exchanges_;
 };
 
 }  // namespace rs::cpu

@@ -20,6 +20,8 @@ constexpr int32_t kLaunchSteps = 1 << 20;
 constexpr int64_t kLaunchLosses = 1 << 20, kLaunchEpochs = 4096;
 // Values that predictions and losses of rows take on the device at once.
 constexpr int64_t kForwardFloats = 1 << 22;
+// Of the host, which are the CPU engine's; networks that have fused kernels are small.
+constexpr int kMeanThreads = 1;
 
 [[noreturn]] void refuse(const std::string& what) {
   throw DeviceError(RS_INVALID_ARGUMENT, "ensembles on a GPU do not have " + what + "; use device cpu");
@@ -42,14 +44,23 @@ gpu::LatencyRule rule_for(const rs_ensemble_options& options) {
   return rule;
 }
 
+// Calls copy(first, count) for every run of models side by side whose which[k] is not 0.
+template <typename F>
+void for_runs(const int32_t* which, int32_t models, F copy) {
+  for (int32_t k = 0; k < models; ++k) {
+    if (!which[k]) continue;
+    const int32_t first = k;
+    while (k + 1 < models && which[k + 1]) ++k;
+    copy(first, k + 1 - first);
+  }
+}
+
 float weight_of(const float* target_scale) { return target_scale ? target_scale[0] * target_scale[0] : 1.0f; }
 
 }  // namespace
 
 struct Ensemble::Fitting : EnsembleFit {
   const DatasetRows& rows_on_device;
-
-  int64_t batch(int32_t model) const { return std::min(fits[model].batch, rows(model)); }
 
   // The kernels of batches of 1, of up to 128 and of up to 1024 rows add in different orders: what a model's own batch
   // has counts, which may be all of its rows.
@@ -61,7 +72,7 @@ struct Ensemble::Fitting : EnsembleFit {
 };
 
 Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& device)
-    : rs_ensemble(std::move(network), Settings(), checked(network, options).models),
+    : ExchangingEnsemble(std::move(network), Settings(), checked(network, options).models),
       device_(device),
       stream_(device.ordinal()),
       gradients_(device, network_, true, RS_FLOAT32, stream_),
@@ -75,7 +86,8 @@ Ensemble::Ensemble(Network network, const rs_ensemble_options& options, Device& 
       seen_(device.ordinal(), models_, "pinned memory for models"),
       seen_losses_(device.ordinal(), models_ * epochs_per_launch(models_), "pinned memory for results"),
       stop_(device.ordinal(), 1, "pinned memory for a flag"),
-      done_(device.ordinal()) {
+      done_(device.ordinal()),
+      exchanges_(*this, kMeanThreads) {
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
     model.optimizer = gpu::fresh_state(optimizer_of(options, k));
@@ -127,11 +139,6 @@ void Ensemble::set_parameters(int32_t model, const float* parameters) {
   staging_.copy(parameters_of(model), parameters, network_.parameter_count, stream_);
   stream_.wait("setting the parameters");
   reset(model);
-}
-
-void Ensemble::copy_parameters_back(std::vector<float>& parameters) {
-  parameters.resize(static_cast<size_t>(models_ * gradients_.length()));
-  staging_.copy_back(parameters.data(), parameters_.get(), static_cast<int64_t>(parameters.size()), stream_);
 }
 
 void Ensemble::set_learning_rates(const double* lr) {
@@ -210,18 +217,19 @@ bool Ensemble::is_due(const Fitting& fitting, int32_t model) const {
   return rs::is_due(state_[static_cast<size_t>(model)], fitting.fits[model]);
 }
 
-void Ensemble::require_plain(const Fitting& fitting) const {
-  if (fitting.run.exchange == RS_EXCHANGE_GRADIENT) refuse("the exchange of gradients");
+// A trainer, which models that exchange gradients are, takes batches of any size.
+void Ensemble::require_plain(const EnsembleFit& fitting) const {
   if (fitting.data.weights.get()) refuse("sample weights");
+  const bool as_one = fitting.run.exchange == RS_EXCHANGE_GRADIENT;
   for (int32_t k = 0; k < models_; ++k) {
-    if (fitting.batch(k) > gpu::kMostLatencyBatch) {
+    if (!as_one && fitting.batch(k) > gpu::kMostLatencyBatch) {
       refuse("batches of more than " + std::to_string(gpu::kMostLatencyBatch) + " rows");
     }
   }
 }
 
-// Trains every model to its step_limit or its end; false where the time was up before.
-bool Ensemble::train(const Fitting& fitting) {
+bool Ensemble::train(const EnsembleFit& fit) {
+  const Fitting fitting = {fit, DatasetRows::of(fit.data, device_)};
   while (true) {
     std::vector<Form> forms;
     for (int32_t k = 0; k < models_; ++k) {
@@ -318,7 +326,7 @@ void Ensemble::enter(const Fitting& fitting, int32_t k, int64_t epochs) {
 void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
   const DeviceScope scope(device_.ordinal());
   const Deadline deadline(run.seconds);
-  const Fitting fitting = {{data, fits, run, deadline}, DatasetRows::of(data, device_)};
+  const EnsembleFit fitting = {data, fits, run, deadline};
   require_plain(fitting);
   for (int32_t k = 0; k < models_; ++k) {
     Model& model = state_[static_cast<size_t>(k)];
@@ -327,24 +335,113 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
       average_.reserve(device_, parameters_.count(), "the averages of the parameters", stream_);
     }
   }
-  keep_books(state_, fitting, [&] {
-    train_in_rounds(state_, fitting, [&] { return train(fitting); }, [&] { average(fitting); });
-  });
+  exchanges_.fit(fitting);
 }
 
-// On the host: it is rare, and the sums are the CPU engine's.
-void Ensemble::average(const Fitting& fitting) {
-  const size_t count = static_cast<size_t>(network_.parameter_count), length = static_cast<size_t>(gradients_.length());
-  std::vector<float> all;
-  copy_parameters_back(all);
-  const std::vector<float> mean =
-      mean_parameters(state_, fitting.run.exchange_weights, count, [&](size_t k) { return all.data() + k * length; });
-  if (mean.empty()) return;
-  for (size_t k = 0; k < state_.size(); ++k) {
-    if (!state_[k].failed) std::copy(mean.begin(), mean.end(), all.begin() + static_cast<std::ptrdiff_t>(k * length));
+// ---- exchanges ----
+
+void Ensemble::set_communicator(collective::Communicator* communicator) {
+  const DeviceScope scope(device_.ordinal());
+  exchanges_.set_communicator(communicator);
+}
+
+// Models that exchange keep averages alike.
+void Ensemble::read_models(const std::vector<int32_t>& models, Weights weights, const Reader& read) {
+  if (models.empty()) return;
+  const DeviceScope scope(device_.ordinal());
+  const int64_t length = gradients_.length(), first = models.front();
+  std::vector<float> all(static_cast<size_t>((models.back() + 1 - first) * length));
+  staging_.copy_back(all.data(), weights_of(first, weights), static_cast<int64_t>(all.size()), stream_);
+  for (size_t i = 0; i < models.size(); ++i) read(static_cast<int64_t>(i), all.data() + (models[i] - first) * length);
+}
+
+void Ensemble::change_models(const int32_t* which, const float* parameters, OptimizerState state) {
+  const DeviceScope scope(device_.ordinal());
+  for_runs(which, models_, [&](int64_t first, int64_t count) {
+    staging_.copy(parameters_of(first), parameters, network_.parameter_count, stream_);
+    spread(parameters_of(first), count);
+  });
+  for (int32_t k = 0; k < models_ && state == OptimizerState::kBeginsAnew; ++k) {
+    gpu::OptimizerState& own = state_[static_cast<size_t>(k)].optimizer;
+    if (which[k]) own = gpu::fresh_state(own.settings);
   }
-  staging_.copy(parameters_.get(), all.data(), static_cast<int64_t>(all.size()), stream_);
-  stream_.wait("averaging the parameters");
+  stream_.wait("setting the parameters");
+}
+
+// What the first of `count` models side by side has goes to the others, to twice as many with each copy.
+void Ensemble::spread(float* models, int64_t count) {
+  const int64_t length = gradients_.length();
+  for (int64_t done = 1; done < count; done *= 2) {
+    const int64_t floats = std::min(done, count - done) * length;
+    check(cudaMemcpyAsync(models + done * length, models, static_cast<size_t>(floats) * sizeof(float), cudaMemcpyDeviceToDevice, stream_),
+          "copying a model", device_.ordinal());
+  }
+}
+
+double Ensemble::loss_of(const float* parameters, const rs_dataset& data, const float* target_scale) {
+  const DeviceScope scope(device_.ordinal());
+  trainer().set_parameters(parameters);
+  return trainer().evaluate(data, target_scale);
+}
+
+void Ensemble::as_one(const std::function<void(rs_trainer&)>& use) {
+  const DeviceScope scope(device_.ordinal());
+  copy_to_trainer();
+  use(trainer());
+  copy_from_trainer();
+}
+
+Trainer& Ensemble::trainer() {
+  if (!trainer_) {
+    rs_trainer_options options = {};
+    options.optimizer = state_[0].optimizer.settings;
+    options.precision = RS_FLOAT32;
+    trainer_ = std::make_unique<Trainer>(network_, options, device_);
+  }
+  return *trainer_;
+}
+
+// By way of the host, as it is little. Moments are of no optimizer that has not taken a step.
+void Ensemble::copy_to_trainer() {
+  const gpu::OptimizerState& first = state_[0].optimizer;
+  const int64_t count = network_.parameter_count;
+  std::vector<float> parameters(static_cast<size_t>(count)), moments(static_cast<size_t>(trainer().state_count()));
+  get_parameters(0, parameters.data());
+  if (!moments.empty() && first.steps > 0) {
+    staging_.copy_back(moments.data(), m_.get(), count, stream_);
+    if (v_.get()) staging_.copy_back(moments.data() + count, v_.get(), count, stream_);
+  }
+  trainer().set_learning_rate(first.settings.lr);
+  trainer().set_parameters(parameters.data());
+  trainer().set_state(moments.data(), {first.steps, first.beta1_power, first.beta2_power});
+  if (state_[0].averaged == 0) return;
+  staging_.copy_back(parameters.data(), average_.get(), count, stream_);
+  trainer().set_average(parameters.data(), state_[0].averaged);
+}
+
+void Ensemble::copy_from_trainer() {
+  const int64_t count = network_.parameter_count;
+  std::vector<float> parameters(static_cast<size_t>(count)), moments(static_cast<size_t>(trainer().state_count()));
+  rs_optimizer_state state;
+  trainer().get_parameters(parameters.data());
+  trainer().get_state(moments.data(), state);
+  const auto give_all = [&](float* models, const float* values) {
+    staging_.copy(models, values, count, stream_);
+    spread(models, models_);
+  };
+  give_all(parameters_.get(), parameters.data());
+  if (!moments.empty()) give_all(m_.get(), moments.data());
+  if (v_.get()) give_all(v_.get(), moments.data() + count);
+  if (trainer().averaged() > 0) {
+    trainer().get_average(parameters.data());
+    give_all(average_.get(), parameters.data());
+  }
+  stream_.wait("copying a model");
+  for (Model& model : state_) {
+    model.averaged = trainer().averaged();
+    static_cast<gpu::Progress&>(model.optimizer) = {state.beta1_power, state.beta2_power, state.steps, 0};
+    model.last_loss = trainer().last_loss();
+  }
 }
 
 // ---- forward only ----
@@ -353,16 +450,16 @@ void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const
                         const float* target_scales, double* losses) {
   std::vector<int32_t> all(static_cast<size_t>(models_));
   std::iota(all.begin(), all.end(), 0);
-  evaluate_some(data, first_rows, row_counts, target_scales, all, false, losses);
+  evaluate_some(data, first_rows, row_counts, target_scales, all, Weights::kParameters, losses);
 }
 
-// What is validated and kept: the average of a model that keeps one.
-const float* Ensemble::learned_by(int64_t model) const {
-  return state_[static_cast<size_t>(model)].averaged > 0 ? average_.get() + model * gradients_.length() : parameters_of(model);
+const float* Ensemble::weights_of(int64_t model, Weights weights) const {
+  const bool average = weights == Weights::kAverage && state_[static_cast<size_t>(model)].averaged > 0;
+  return (average ? average_.get() : parameters_.get()) + model * gradients_.length();
 }
 
 void Ensemble::evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
-                             const float* target_scales, const std::vector<int32_t>& models, bool averages, double* losses) {
+                             const float* target_scales, const std::vector<int32_t>& models, Weights use, double* losses) {
   if (data.weights.get()) refuse("sample weights");
   const DeviceScope scope(device_.ordinal());
   const DatasetRows& rows = DatasetRows::of(data, device_);
@@ -383,7 +480,7 @@ void Ensemble::evaluate_some(const rs_dataset& data, const int64_t* first_rows, 
     for (int64_t i = 0; i < some; ++i) {
       const int32_t k = models[first + static_cast<size_t>(i)];
       gradients_.enqueue_losses({rows.x(), rows.y(), first_rows ? first_rows[k] : 0, Shuffle(), false}, count(k),
-                                averages ? learned_by(k) : parameters_of(k),
+                                weights_of(k, use),
                                 {loss_weights_.get() + k, weights[static_cast<size_t>(k)]}, row_losses_.get() + i * most_parts);
     }
     stream_.check_launches("evaluating");
@@ -419,58 +516,58 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.validate(data, target_scales, which, losses);
   std::vector<int32_t> some;
   for (int32_t k = 0; k < models_; ++k) {
     if (which[k]) some.push_back(k);
   }
-  if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, true, losses);
+  if (!some.empty()) evaluate_some(data, first_rows, row_counts, target_scales, some, Weights::kAverage, losses);
 }
 
-// to[k] = from(k) for some models. Runs of models whose parameters lie side by side go in one copy.
-template <typename From>
-void Ensemble::copy_some(const std::vector<int32_t>& models, float* to, From from) {
+void Ensemble::copy_some(const int32_t* which, float* to, const float* from) {
   const int64_t length = gradients_.length();
-  for (size_t i = 0; i < models.size();) {
-    const size_t begin = i;
-    const int64_t first = models[begin];
-    const auto follows = [&](size_t next) {
-      const int64_t k = first + static_cast<int64_t>(next - begin);
-      return next < models.size() && models[next] == k && from(k) == from(first) + (k - first) * length;
-    };
-    do ++i;
-    while (follows(i));
-    const size_t bytes = (i - begin) * static_cast<size_t>(length) * sizeof(float);
-    check(cudaMemcpyAsync(to + first * length, from(first), bytes, cudaMemcpyDeviceToDevice, stream_), "keeping parameters",
-          device_.ordinal());
+  for_runs(which, models_, [&](int64_t first, int64_t count) {
+    check(cudaMemcpyAsync(to + first * length, from + first * length, static_cast<size_t>(count * length) * sizeof(float),
+                          cudaMemcpyDeviceToDevice, stream_),
+          "keeping parameters", device_.ordinal());
+  });
+}
+
+// Of models that keep an average that, of others the parameters.
+void Ensemble::copy_learned(const int32_t* which, float* to) {
+  std::vector<int32_t> plain(which, which + models_), averaged(static_cast<size_t>(models_));
+  for (size_t k = 0; k < plain.size(); ++k) {
+    if (state_[k].averaged > 0) std::swap(plain[k], averaged[k]);
   }
+  copy_some(plain.data(), to, parameters_.get());
+  copy_some(averaged.data(), to, average_.get());
 }
 
 void Ensemble::keep(const int32_t* which) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.keep(which);
   const DeviceScope scope(device_.ordinal());
   kept_.reserve(device_, parameters_.count(), "the best parameters", stream_);
-  std::vector<int32_t> models;
+  copy_learned(which, kept_.get());
   for (int32_t k = 0; k < models_; ++k) {
-    if (!which[k]) continue;
-    models.push_back(k);
-    state_[static_cast<size_t>(k)].kept = true;
+    if (which[k]) state_[static_cast<size_t>(k)].kept = true;
   }
-  copy_some(models, kept_.get(), [&](int64_t k) { return learned_by(k); });
 }
 
-// The average becomes the parameters where nothing better was kept; else a model with other parameters starts anew.
+// A model takes what it kept, and begins anew, or else its average, if any.
 void Ensemble::take(const int32_t* which) {
+  if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.take(which);
   const DeviceScope scope(device_.ordinal());
-  std::vector<int32_t> models;
-  std::vector<const float*> from(static_cast<size_t>(models_));
-  for (int32_t k = 0; k < models_; ++k) {
-    Model& model = state_[static_cast<size_t>(k)];
-    if (!which[k] || (!model.kept && model.averaged == 0)) continue;
-    models.push_back(k);
-    from[static_cast<size_t>(k)] = model.kept ? kept_.get() + k * gradients_.length() : learned_by(k);
+  std::vector<int32_t> kept(static_cast<size_t>(models_)), averaged = kept;
+  for (size_t k = 0; k < kept.size(); ++k) {
+    Model& model = state_[k];
+    if (!which[k]) continue;
+    kept[k] = model.kept;
+    averaged[k] = !model.kept && model.averaged > 0;
     if (model.kept) model.optimizer = gpu::fresh_state(model.optimizer.settings);
     model.kept = false;
   }
-  copy_some(models, parameters_.get(), [&](int64_t k) { return from[static_cast<size_t>(k)]; });
+  copy_some(kept.data(), parameters_.get(), kept_.get());
+  copy_some(averaged.data(), parameters_.get(), average_.get());
 }
 
 }  // namespace rs::cuda

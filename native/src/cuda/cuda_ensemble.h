@@ -2,10 +2,12 @@
 // else the CPU's ensembles can do is refused.
 //
 // All models take their steps in one launch of the persistent kernel, each with its weights and the optimizer's moments on
-// chip. A model goes through the same steps as a Trainer's, so that it has the same bits.
+// chip. A model goes through the same steps as a Trainer's, so that it has the same bits. Models that exchange gradients are
+// one trainer's.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cuda/dataset_rows.h"
@@ -14,12 +16,13 @@
 #include "cuda/memory.h"
 #include "cuda/staging.h"
 #include "cuda/stream.h"
-#include "ensemble.h"
-#include "ensemble_fit.h"
+#include "ensemble_exchange.h"
 
 namespace rs::cuda {
 
-class Ensemble final : public rs_ensemble {
+class Trainer;
+
+class Ensemble final : public ExchangingEnsemble {
  public:
   // The device must be the calling thread's. Throws DeviceError where an option is none of a GPU's.
   Ensemble(Network network, const rs_ensemble_options& options, Device& device);
@@ -34,6 +37,7 @@ class Ensemble final : public rs_ensemble {
   void losses(double* losses) override;
   void failures(int64_t* steps) override;
 
+  void set_communicator(collective::Communicator* communicator) override;
   bool one_optimizer() const override;
   void fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) override;
   void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
@@ -44,15 +48,14 @@ class Ensemble final : public rs_ensemble {
                 const int32_t* which, double* losses) override;
   void keep(const int32_t* which) override;
   void take(const int32_t* which) override;
+  double mean_loss(const double* losses) override { return exchanges_.mean_loss(losses); }
 
  private:
   // What the host knows of a model. Its parameters are on the device.
-  struct Model {
+  struct Model : ModelBooks {
     gpu::OptimizerState optimizer;
-    int64_t steps = 0;   // since its parameters were set
-    int64_t failed = 0;  // the step whose loss was not finite; 0 while it trains, below 0 where the number is to come
     double last_loss;
-    bool kept = false;   // kept_ has parameters of its
+    bool kept = false;     // kept_ has parameters of its
     int64_t averaged = 0;  // parameters that its average is of
   };
 
@@ -65,23 +68,32 @@ class Ensemble final : public rs_ensemble {
 
   struct Fitting;
 
+  // For exchanges.
+  ModelBooks& books(int32_t model) override { return state_[static_cast<size_t>(model)]; }
+  bool train(const EnsembleFit& fit) override;
+  void read_models(const std::vector<int32_t>& models, Weights weights, const Reader& read) override;
+  void change_models(const int32_t* which, const float* parameters, OptimizerState state) override;
+  double loss_of(const float* parameters, const rs_dataset& data, const float* target_scale) override;
+  void as_one(const std::function<void(rs_trainer&)>& use) override;
+
   void reset(int32_t model);
 
-  void require_plain(const Fitting& fitting) const;
+  void require_plain(const EnsembleFit& fitting) const;
   bool is_due(const Fitting& fitting, int32_t model) const;
-  bool train(const Fitting& fitting);
   void launch(const Fitting& fitting, Form form);
   int64_t prepare(const Fitting& fitting, int32_t model, int64_t epochs);
   void enter(const Fitting& fitting, int32_t model, int64_t epochs);
   void run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const Deadline& deadline);
-  void average(const Fitting& fitting);
+  Trainer& trainer();
+  void copy_to_trainer();
+  void copy_from_trainer();
+  void spread(float* models, int64_t count);
   void evaluate_some(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
-                     const std::vector<int32_t>& models, bool averages, double* losses);
-  template <typename From>
-  void copy_some(const std::vector<int32_t>& models, float* to, From from);
-  void copy_parameters_back(std::vector<float>& parameters);
+                     const std::vector<int32_t>& models, Weights weights, double* losses);
+  void copy_some(const int32_t* which, float* to, const float* from);
+  void copy_learned(const int32_t* which, float* to);
   float* parameters_of(int64_t model) const { return parameters_.get() + model * gradients_.length(); }
-  const float* learned_by(int64_t model) const;
+  const float* weights_of(int64_t model, Weights weights) const;
 
   Device& device_;
   Stream stream_;
@@ -104,6 +116,9 @@ class Ensemble final : public rs_ensemble {
   PinnedArray<double> seen_losses_;
   PinnedArray<int32_t> stop_;               // what the kernel looks at
   Event done_;
+
+  std::unique_ptr<Trainer> trainer_;        // that all models are in turn, see as_one; made when first needed
+  EnsembleExchange exchanges_;
 };
 
 }  // namespace rs::cuda

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
@@ -68,7 +69,6 @@ public final class Ensemble implements AutoCloseable {
     communicator = builder.exchange.equals(Exchange.never()) ? null : builder.communicator;
     optimizer = builder.optimizer;
     placement = builder.place();
-    requireCpuForRanks();
     rs_ensemble created = create(builder, placement.device());
     handle = new NativeHandle<>(this, "Ensemble", created, destroyer(communicator));
     if (communicator != null) {
@@ -129,12 +129,6 @@ public final class Ensemble implements AutoCloseable {
       Pointer.free(memory);
     }
     return created;
-  }
-
-  private void requireCpuForRanks() {
-    if (communicator != null && placement.device().engine() == Device.Engine.CUDA) {
-      throw new IllegalArgumentException("ensembles on a GPU do not have exchanges with other ranks; use device cpu");
-    }
   }
 
   private static Consumer<rs_ensemble> destroyer(Communicator communicator) {
@@ -403,6 +397,8 @@ public final class Ensemble implements AutoCloseable {
     }
     Map<String, String> facts = new LinkedHashMap<>();
     facts.put("network", network.toString());
+    // The CPU and GPUs add up in orders of their own.
+    facts.put("kind of device", placement.device().engine().name().toLowerCase(Locale.ROOT));
     facts.put("loss", loss.toString());
     facts.put("exchange", exchange + (exchange.weighted() ? ", weighted by samples" : ""));
     facts.put("epochs", Integer.toString(fit.epochs()));
@@ -681,10 +677,6 @@ public final class Ensemble implements AutoCloseable {
     if (fit.checkpoints() != Fit.Checkpoints.NONE) {
       throw new IllegalArgumentException("an ensemble's fit has no checkpoints; use a Trainer for each model");
     }
-    String own = ownToEachModel(fit, validates);
-    if (own != null && !exchange.equals(Exchange.never()) && placement.device().engine() == Device.Engine.CUDA) {
-      throw new IllegalArgumentException("ensembles on a GPU that exchange do not have " + own + "; use device cpu");
-    }
   }
 
   /** Models that exchange are validated as one, and where they are averaged have one end of an epoch. */
@@ -812,8 +804,8 @@ public final class Ensemble implements AutoCloseable {
      * Exchanges reach over the models of all ranks' ensembles, each of which has some of them: with {@link
      * Exchange#average} every model takes the mean of all, with the same bits for any number of ranks; with {@link
      * Exchange#gradient} all start from model 0 of rank 0 and share out every step. All ranks fit alike, each with its own
-     * models' rows and orders; what must be the same is compared. On the CPU. The communicator stays the caller's to close,
-     * after this ensemble, and makes no difference where nothing is exchanged.
+     * models' rows and orders, on the CPU or each on a GPU; what must be the same is compared. The communicator stays the
+     * caller's to close, after this ensemble, and makes no difference where nothing is exchanged.
      */
     public Builder communicator(Communicator communicator) {
       this.communicator = Objects.requireNonNull(communicator, "communicator");
@@ -823,9 +815,10 @@ public final class Ensemble implements AutoCloseable {
     /**
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
-     * <p>On a GPU, ensembles have every optimizer and {@link Loss#MSE}, steps of up to 1024 rows, small networks of one
-     * hidden layer and one output, but neither averages of the weights nor {@link Exchange#gradient()}. {@link #build} or
-     * {@link Ensemble#fit} refuses what is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
+     * <p>On a GPU, ensembles have every optimizer, exchange and {@link Loss#MSE}, steps of up to 1024 rows, with {@link
+     * Exchange#gradient()} of any number, small networks of one hidden layer and one output, but no averages of the weights.
+     * {@link #build} or {@link Ensemble#fit} refuses what is beyond that. Model k has the same bits as a {@link Trainer} of its
+     * own on that GPU.
      */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
@@ -858,7 +851,8 @@ public final class Ensemble implements AutoCloseable {
 
     private Placement place() {
       CostModel.Work work = fit == null ? null : CostModel.Work.of(network, optimizer, rows, fit);
-      Placement placement = Placement.of(device, work, models, beyondGpu(), CudaLibrary::unavailable);
+      int atWork = exchangesGradients() ? 1 : models;
+      Placement placement = Placement.of(device, work, atWork, beyondGpu(), CudaLibrary::unavailable);
       if (placement.device().ordinals().length > 1) {
         throw new IllegalArgumentException("device " + placement.device() + ": an ensemble runs on one GPU");
       }
@@ -872,14 +866,16 @@ public final class Ensemble implements AutoCloseable {
         return "a way to tell whether the work suits them; see Ensemble.Builder.expecting";
       }
       boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
-      String own = fit == null ? null : ownToEachModel(fit, fit.validation() != null);
+      long batch = fit == null || exchangesGradients() ? 1 : Math.min(fit.batch(), rows);
       return loss.kind() != Loss.Kind.MSE ? "this loss"
           : shaped ? "penalties, clipping and dropout"
-          : exchange.equals(Exchange.gradient()) ? "the exchange of gradients"
-          : !exchange.equals(Exchange.never()) && communicator != null ? "exchanges with other ranks"
-          : !exchange.equals(Exchange.never()) && own != null ? own + " of models that exchange"
           : fit != null && fit.average() != Fit.Average.NONE ? "averages of the weights"
-          : CostModel.beyondPersistent(network, fit == null ? 1 : Math.min(fit.batch(), rows));
+          : CostModel.beyondPersistent(network, batch);
+    }
+
+    /** All models are then one, which is trained as a {@link Trainer} is. */
+    private boolean exchangesGradients() {
+      return exchange.equals(Exchange.gradient());
     }
 
     /** As {@link Trainer.Builder#loss}. */

@@ -413,13 +413,6 @@ class EnsembleExchangeTest {
     }
   }
 
-  @Test
-  void whatAGpusModelsThatExchangeLackIsRefusedByName() {
-    Ensemble.Builder builder =
-        Ensemble.builder(Network.of(6, 20, 1), 2).exchange(Exchange.average(3)).device(Device.cuda());
-    refuse("do not have averages of weights of models that exchange", () -> builder.expecting(60, Fit.epochs(2).batch(1).swa(1)).build());
-  }
-
   private static void refuse(String part, Executable call) {
     String message = assertThrows(IllegalArgumentException.class, call).getMessage();
     assertTrue(message.contains(part), message);

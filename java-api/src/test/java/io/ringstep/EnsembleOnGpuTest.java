@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ensembles on a GPU: every model as it is alone there, and near what the CPU makes of it. */
 @OnGpu
@@ -102,6 +103,32 @@ class EnsembleOnGpuTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"average:5", "gradient"})
+  void ranksThatExchangeHaveTheBitsOfOneProcess(String exchange) {
+    try (Dataset data = Rows.random(1, 60, NETWORK).dataset();
+        Dataset validation = Rows.random(2, 20, NETWORK).dataset();
+        Ensemble whole = exchanging(exchange, 0, 4).build()) {
+      Fit fit = Fit.epochs(20).batch(16).shuffled(3).validation(validation).earlyStopping(2, 0);
+      EnsembleResult expected = whole.fit(data, fit);
+      Ranks.onThreads(
+          2,
+          all -> {
+            try (Ensemble own = exchanging(exchange, 2 * all.rank(), 2 * all.rank() + 2).communicator(all).build()) {
+              EnsembleResult result = own.fit(data, fit);
+              Bits.assertSame(whole.parameters(0), own.parameters(1), exchange);
+              assertArrayEquals(expected.model(0).validationLosses(), result.model(0).validationLosses());
+              return null;
+            }
+          });
+    }
+  }
+
+  private static Ensemble.Builder exchanging(String exchange, int first, int end) {
+    return Ensemble.builder(NETWORK, end - first).optimizer(new Adam(0.01)).seed(first).exchange(Exchange.parse(exchange))
+        .device(Device.cuda());
   }
 
   @Test

@@ -10,7 +10,7 @@
 #include "aligned_buffer.h"
 #include "collective/gradient_sum.h"
 
-namespace rs::cpu {
+namespace rs {
 
 class ExactMean {
  public:
@@ -44,4 +44,4 @@ class ExactMean {
   AlignedBuffer head_, tail_;
 };
 
-}  // namespace rs::cpu
+}  // namespace rs

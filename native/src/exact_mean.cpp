@@ -1,11 +1,11 @@
-#include "cpu/exact_mean.h"
+#include "exact_mean.h"
 
 #include <algorithm>
 
 #include "cpu/kernels.h"
 #include "thread_pool.h"
 
-namespace rs::cpu {
+namespace rs {
 namespace {
 
 // Values that are worth a task of their own.
@@ -43,7 +43,7 @@ void ExactMean::add(collective::GradientSum* ranks, int threads, float* sum) {
     return;
   }
   ThreadPool::instance().run((stride_ + kShare - 1) / kShare, threads, [&](int64_t i, int) {
-    kernels().add_blocks(blocks_.get(), stride_, count_, i * kShare, std::min(stride_, (i + 1) * kShare), sum);
+    cpu::kernels().add_blocks(blocks_.get(), stride_, count_, i * kShare, std::min(stride_, (i + 1) * kShare), sum);
   });
 }
 
@@ -67,4 +67,4 @@ template void ExactMean::put(int64_t, const double*, double);
 template bool ExactMean::run(collective::GradientSum*, int, float*);
 template bool ExactMean::run(collective::GradientSum*, int, double*);
 
-}  // namespace rs::cpu
+}  // namespace rs
