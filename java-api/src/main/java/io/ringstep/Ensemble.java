@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -816,9 +817,8 @@ public final class Ensemble implements AutoCloseable {
      * Default: {@link Device#auto()}, which is the CPU unless {@link #expecting} tells of work that suits a GPU.
      *
      * <p>On a GPU, ensembles have every optimizer, exchange and {@link Loss#MSE}, steps of up to 1024 rows, with {@link
-     * Exchange#gradient()} of any number, small networks of one hidden layer and one output, but no averages of the weights.
-     * {@link #build} or {@link Ensemble#fit} refuses what is beyond that. Model k has the same bits as a {@link Trainer} of its
-     * own on that GPU.
+     * Exchange#gradient()} of any number, and small networks of one hidden layer and one output. {@link #build} or {@link
+     * Ensemble#fit} refuses what is beyond that. Model k has the same bits as a {@link Trainer} of its own on that GPU.
      */
     public Builder device(Device device) {
       this.device = Objects.requireNonNull(device, "device");
@@ -852,25 +852,32 @@ public final class Ensemble implements AutoCloseable {
     private Placement place() {
       CostModel.Work work = fit == null ? null : CostModel.Work.of(network, optimizer, rows, fit);
       int atWork = exchangesGradients() ? 1 : models;
-      Placement placement = Placement.of(device, work, atWork, beyondGpu(), CudaLibrary::unavailable);
+      Placement placement = Placement.of(device, work, atWork, lack(), CudaLibrary::unavailable);
       if (placement.device().ordinals().length > 1) {
         throw new IllegalArgumentException("device " + placement.device() + ": an ensemble runs on one GPU");
       }
       return placement;
     }
 
-    /** What an ensemble on a GPU would not have; null where it has it all. */
-    private String beyondGpu() {
-      boolean chosen = (device == Device.auto() ? Device.automatic() : device).engine() != Device.Engine.AUTO;
-      if (fit == null && !chosen) {
-        return "a way to tell whether the work suits them; see Ensemble.Builder.expecting";
-      }
+    /**
+     * What these settings and {@link #expecting the work} ask for that ensembles on a GPU do not have, such as "this loss";
+     * empty where they have it all.
+     */
+    public Optional<String> beyondGpu() {
       boolean shaped = l1 > 0 || clipNorm > 0 || clipValue > 0 || dropout > 0;
       long batch = fit == null || exchangesGradients() ? 1 : Math.min(fit.batch(), rows);
-      return loss.kind() != Loss.Kind.MSE ? "this loss"
-          : shaped ? "penalties, clipping and dropout"
-          : fit != null && fit.average() != Fit.Average.NONE ? "averages of the weights"
-          : CostModel.beyondPersistent(network, batch);
+      return Optional.ofNullable(
+          loss.kind() != Loss.Kind.MSE ? "this loss"
+              : shaped ? "penalties, clipping and dropout"
+              : CostModel.beyondPersistent(network, batch));
+    }
+
+    /** Why the ensemble does not go to a GPU; null where it may. */
+    private String lack() {
+      boolean chosen = (device == Device.auto() ? Device.automatic() : device).engine() != Device.Engine.AUTO;
+      return fit == null && !chosen
+          ? "a way to tell whether the work suits them; see Ensemble.Builder.expecting"
+          : beyondGpu().orElse(null);
     }
 
     /** All models are then one, which is trained as a {@link Trainer} is. */

@@ -708,10 +708,7 @@ public final class Trainer implements AutoCloseable {
       if (collapsed) {
         return "a collapsed network";
       }
-      if (weighted) {
-        return "sample weights";
-      }
-      return fit == null || fit.average() == Fit.Average.NONE ? null : "averages of the weights";
+      return weighted ? "sample weights" : null;
     }
 
     private Placement place() {

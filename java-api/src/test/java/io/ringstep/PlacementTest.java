@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -76,9 +77,7 @@ class PlacementTest {
         Arguments.of("an L1 penalty", Trainer.builder(network).l1(0.1), fit),
         Arguments.of("clipping of gradients", Trainer.builder(network).clipNorm(1), fit),
         Arguments.of("clipping of gradients", Trainer.builder(network).clipValue(1), fit),
-        Arguments.of("dropout", Trainer.builder(network).dropout(0.1, 1), fit),
-        Arguments.of("averages of the weights", Trainer.builder(network), fit.ema(0.9)),
-        Arguments.of("averages of the weights", Trainer.builder(network), fit.swa(1)));
+        Arguments.of("dropout", Trainer.builder(network).dropout(0.1, 1), fit.ema(0.9)));
   }
 
   @ParameterizedTest
@@ -137,10 +136,11 @@ class PlacementTest {
 
     Ensemble.Builder l1 = Ensemble.builder(SEED, 4096).l1(0.1).expecting(1000, fit);
     assertTrue(l1.choice().reason().contains("penalties"), l1.choice().reason());
-    Ensemble.Builder averages = Ensemble.builder(SEED, 4096).expecting(1000, fit.ema(0.9));
-    assertTrue(averages.choice().reason().contains("averages"), averages.choice().reason());
-    Ensemble.Builder adam = Ensemble.builder(SEED, 4096).optimizer(new Adam(0.1)).expecting(1000, fit.schedule(Schedule.cosine(0)));
+    assertEquals(Optional.of("penalties, clipping and dropout"), l1.beyondGpu());
+    Ensemble.Builder adam =
+        Ensemble.builder(SEED, 4096).optimizer(new Adam(0.1)).expecting(1000, fit.schedule(Schedule.cosine(0)).ema(0.9));
     assertFalse(adam.choice().reason().contains("do not have"), adam.choice().reason());
+    assertEquals(Optional.empty(), adam.beyondGpu());
     Ensemble.Builder deep = Ensemble.builder(Network.of(4, 5, 6, 1), 4096).expecting(1000, fit);
     assertTrue(deep.choice().reason().contains("this network"), deep.choice().reason());
   }

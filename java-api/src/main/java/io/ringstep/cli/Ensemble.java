@@ -48,9 +48,22 @@ final class Ensemble {
     this.ranks = ranks;
   }
 
+  /**
+   * Whether the models train side by side: on a GPU where its ensembles have all that is asked for. Models that exchange must,
+   * and are refused otherwise; others then train one after the other.
+   */
+  static boolean trainsTogether(TrainCommand options, StartingPoint start, TrainingData data, Optional<Communicator> ranks) {
+    if (!options.trainsTogether() || options.exchanges()) {
+      return options.trainsTogether();
+    }
+    boolean onGpu = options.loop.device.toString().startsWith("cuda");
+    return !onGpu
+        || options.loop.device.gpus() <= 1 && builder(options, start, 0, options.models(), data.partition(0), ranks).beyondGpu().isEmpty();
+  }
+
   /** The models that were begun: all of them, unless interrupted. */
   List<Trained> train(TrainingData data) {
-    if (options.trainsTogether()) {
+    if (trainsTogether(options, start, data, ranks)) {
       return trainTogether(data);
     }
     List<Trained> trained = new ArrayList<>();

@@ -75,16 +75,15 @@ final class TrainCommand implements Action {
   }
 
   /**
-   * Whether the models train side by side, as an ensemble: always where they exchange. On a GPU, what is more than steps is a
-   * trainer's, and so it is where there are fewer models than ranks.
+   * Whether the models may train side by side, as an ensemble: always where they exchange or take steps alone; with
+   * validation and the like where there is one for each rank.
    */
   boolean trainsTogether() {
-    boolean onGpu = loop.device.toString().startsWith("cuda");
     boolean fitsRanks = models() >= RankSession.worldSize(System.getenv());
-    return models() > 1 && (exchanges() || takesStepsAlone() || !onGpu && fitsRanks);
+    return models() > 1 && (exchanges() || takesStepsAlone() || fitsRanks);
   }
 
-  private boolean exchanges() {
+  boolean exchanges() {
     return !loop.exchange.equals(Exchange.never());
   }
 

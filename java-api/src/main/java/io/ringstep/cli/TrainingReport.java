@@ -42,11 +42,12 @@ final class TrainingReport {
     say(
         optimizing() + "; " + looping()
             + (start.models().isEmpty() ? "" : "; from " + names(options.network.init)));
+    boolean together = Ensemble.trainsTogether(options, start, data, session.communicator());
     device =
-        options.trainsTogether()
+        together
             ? DeviceChoice.of(Ensemble.builder(options, start, 0, options.models(), data.partition(0), session.communicator()).choice())
             : DeviceChoice.of(start.trainer(options, 0, data.partition(0).training()));
-    int gpus = options.trainsTogether() ? 0 : options.loop.device.gpus();
+    int gpus = together ? 0 : options.loop.device.gpus();
     String others = gpus > 1 ? ", and " + Text.count(gpus - 1, "GPU") + " more, a thread each" : "";
     say(device.description() + others + session.description());
   }
