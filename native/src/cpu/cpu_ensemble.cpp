@@ -20,22 +20,8 @@ constexpr size_t kFewSmall = 8, kFew = 3;
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
-// The average of a trainer's parameters stands for them as long as this lives; where there is none nothing changes.
-class AverageInUse {
- public:
-  explicit AverageInUse(Trainer& trainer) : trainer_(trainer), swaps_(trainer.averaged() > 0) {
-    if (swaps_) trainer_.swap_average();
-  }
-  ~AverageInUse() {
-    if (swaps_) trainer_.swap_average();
-  }
-  AverageInUse(const AverageInUse&) = delete;
-  AverageInUse& operator=(const AverageInUse&) = delete;
-
- private:
-  Trainer& trainer_;
-  const bool swaps_;
-};
+// What a fit has come to: the average of the parameters where it keeps one.
+const float* learned_by(const Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); }
 
 }  // namespace
 
@@ -45,6 +31,7 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
+      evaluation_memory_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)),
       mean_(network_.parameter_count),
       loss_mean_(1) {
@@ -71,26 +58,36 @@ void Ensemble::share_out(int64_t count, F f) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
-// Calls f(k, model) for every model whose which[k] is not 0, or for all, with scratch memory in its trainer.
+// Calls f(k, model, worker) for every model whose which[k] is not 0, or for all. Of many models each is far away in memory:
+// the next ones are on their way meanwhile.
 template <typename F>
-void Ensemble::for_models(const int32_t* which, F f) {
+void Ensemble::share_models(const int32_t* which, F f) {
+  constexpr int64_t kFar = 4, kNear = 2;
   const int64_t share = std::clamp<int64_t>(models_ / (kTasksAThread * threads_), 1, kMostModelsATask);
   share_out((models_ + share - 1) / share, [&](int64_t task, int worker) {
-    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    const int64_t end = std::min<int64_t>(models_, (task + 1) * share);
-    for (int64_t k = task * share; k < end; ++k) {
-      if (which && !which[k]) continue;
-      Model& model = models_of_[static_cast<size_t>(k)];
-      model.trainer->swap_scratch(scratch);
-      const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
-      try {
-        f(static_cast<int32_t>(k), model);
-      } catch (...) {
-        give_back();
-        throw;
-      }
-      give_back();
+    const int64_t begin = task * share, end = std::min<int64_t>(models_, begin + share);
+    const auto is_due = [&](int64_t k) { return k >= begin && k < end && (!which || which[k]); };
+    for (int64_t k = begin - kFar; k < end; ++k) {
+      if (is_due(k + kFar)) models_of_[static_cast<size_t>(k + kFar)].trainer->prefetch();
+      if (is_due(k + kNear)) models_of_[static_cast<size_t>(k + kNear)].trainer->prefetch_parameters();
+      if (is_due(k)) f(static_cast<int32_t>(k), models_of_[static_cast<size_t>(k)], worker);
     }
+  });
+}
+
+// Calls f(k, model) likewise, with scratch memory in its trainer.
+template <typename F>
+void Ensemble::for_models(const int32_t* which, F f) {
+  share_models(which, [&](int32_t k, Model& model, int worker) {
+    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
+    model.trainer->swap_scratch(scratch);
+    try {
+      f(k, model);
+    } catch (...) {
+      model.trainer->swap_scratch(scratch);
+      throw;
+    }
+    model.trainer->swap_scratch(scratch);
   });
 }
 
@@ -395,17 +392,27 @@ void Ensemble::copy_first(const Fitting& fitting) {
 
 void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, double* losses) {
-  for_models([&](int32_t k, Model&) { losses[k] = evaluate(data, first_rows, row_counts, target_scales, k); });
+  const auto parameters_of = [](const Trainer& trainer) { return trainer.parameters(); };
+  evaluate(data, first_rows, row_counts, target_scales, nullptr, parameters_of, losses);
 }
 
-double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
-                          const float* target_scales, int32_t k) {
-  Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
-  const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
-  if (!first_rows) return trainer.evaluate(data, scale);
-  if (row_counts[k] == 0) return std::numeric_limits<double>::quiet_NaN();
-  const rs_dataset own(data, first_rows[k], row_counts[k]);
-  return trainer.evaluate(own, scale);
+// With the parameters that parameters_of(trainer) points to.
+template <typename ParametersOf>
+void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                        const int32_t* which, ParametersOf parameters_of, double* losses) {
+  const Trainer& any = *models_of_[0].trainer;
+  const Evaluation evaluation(any.view(), any.batch_view(), settings_);
+  share_models(which, [&](int32_t k, Model& model, int worker) {
+    const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
+    const int64_t first = first_rows ? first_rows[k] : 0, rows = first_rows ? row_counts[k] : data.rows;
+    if (rows == 0) {
+      losses[k] = std::numeric_limits<double>::quiet_NaN();
+      return;
+    }
+    const float* parameters = parameters_of(*model.trainer);
+    if (settings_.collapse && Evaluation::is_batch(rows)) parameters = model.trainer->batch_parameters(parameters);
+    losses[k] = evaluation.run(parameters, data, first, rows, scale, evaluation_memory_[static_cast<size_t>(worker)]);
+  });
 }
 
 void Ensemble::predict(const float* x, int64_t rows, float* y) {
@@ -417,11 +424,10 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 // What models that exchange have in common: what the first is, or the mean of all; of their averages where they keep some.
 // Empty where there is no mean.
 std::vector<float> Ensemble::learned() {
-  const auto parameters_of = [](Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); };
   std::vector<float> learned(static_cast<size_t>(network_.parameter_count));
   if (exchange() == RS_EXCHANGE_GRADIENT) {
-    std::copy_n(parameters_of(*models_of_[0].trainer), learned.size(), learned.data());
-  } else if (!mean(parameters_of, learned.data())) {
+    std::copy_n(learned_by(*models_of_[0].trainer), learned.size(), learned.data());
+  } else if (!mean(learned_by, learned.data())) {
     learned.clear();
   }
   return learned;
@@ -437,10 +443,7 @@ double Ensemble::evaluate_learned(const rs_dataset& data, const float* target_sc
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
   if (exchange() == RS_EXCHANGE_NEVER) {
-    for_models(which, [&](int32_t k, Model& model) {
-      const AverageInUse average(*model.trainer);
-      losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
-    });
+    evaluate(data, first_rows, row_counts, target_scales, which, learned_by, losses);
     return;
   }
   learned_ = learned();
@@ -455,10 +458,9 @@ void Ensemble::keep(const int32_t* which) {
     if (std::any_of(which, which + models_, [](int32_t own) { return own != 0; })) kept_ = learned_;
     return;
   }
-  for_models(which, [&](int32_t, Model& model) {
-    const AverageInUse average(*model.trainer);
-    model.kept.resize(static_cast<size_t>(network_.parameter_count));
-    model.trainer->get_parameters(model.kept.data());
+  share_models(which, [&](int32_t, Model& model, int) {
+    const float* parameters = learned_by(*model.trainer);
+    model.kept.assign(parameters, parameters + network_.parameter_count);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/cpu_trainer.h"
+#include "cpu/evaluation.h"
 #include "cpu/exact_mean.h"
 #include "cpu/lane_group.h"
 #include "ensemble.h"
@@ -70,8 +71,11 @@ class Ensemble final : public rs_ensemble {
   bool train(const Fitting& fitting);
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
   void train_alone(const Fitting& fitting, int32_t model);
-  double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
-                  int32_t model);
+  template <typename F>
+  void share_models(const int32_t* which, F f);
+  template <typename ParametersOf>
+  void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                const int32_t* which, ParametersOf parameters_of, double* losses);
   std::vector<int32_t> due_by_size(const Fitting& fitting) const;
   template <typename F>
   bool mean(F parameters_of, float* mean);
@@ -88,6 +92,7 @@ class Ensemble final : public rs_ensemble {
   const rs_optimizer_kind kind_;
   std::vector<Model> models_of_;
   std::vector<Scratch> scratch_;                   // of each worker
+  std::vector<Evaluation::Memory> evaluation_memory_;  // likewise
   std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
   ExactMean mean_, loss_mean_;
 
