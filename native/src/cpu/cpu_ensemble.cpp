@@ -20,6 +20,9 @@ constexpr size_t kFewSmall = 8, kFew = 3;
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
+// Models left, for each worker, where one of them may take some before it has lanes for them.
+constexpr int64_t kPlenty = 4 * kModelLanes;
+
 // What a fit has come to: the average of the parameters where it keeps one.
 const float* learned_by(const Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); }
 
@@ -198,12 +201,14 @@ void Ensemble::train_in_lanes(const Fitting& fitting, const std::vector<int32_t>
   }
   std::atomic<int64_t> taken{0};
   share_out(workers, [&](int64_t worker, int) {
-    const auto next = [&](LaneWork* work) {
-      const int64_t i = taken.fetch_add(1, std::memory_order_relaxed);
-      if (i >= count) return false;
-      const int32_t k = models[static_cast<size_t>(i)];
-      *work = {k, models_of_[static_cast<size_t>(k)].trainer.get(), &fitting.fits[k], fitting.first_row(k), fitting.rows(k)};
-      return true;
+    const auto next = [&](LaneWork* work, int most, bool ahead) {
+      if (ahead && count - taken.load(std::memory_order_relaxed) < kPlenty * workers) return 0;
+      const int64_t begin = taken.fetch_add(most, std::memory_order_relaxed), end = std::min(count, begin + most);
+      for (int64_t i = begin; i < end; ++i) {
+        const int32_t k = models[static_cast<size_t>(i)];
+        *work++ = {k, models_of_[static_cast<size_t>(k)].trainer.get(), &fitting.fits[k], fitting.first_row(k), fitting.rows(k)};
+      }
+      return static_cast<int>(std::max<int64_t>(0, end - begin));
     };
     const auto failed = [&](const LaneWork& work) { models_of_[static_cast<size_t>(work.model)].failed = -1; };
     lanes_[static_cast<size_t>(worker)]->run(fitting.data, next, failed, fitting.deadline);
