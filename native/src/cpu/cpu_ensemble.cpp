@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "blocks.h"
@@ -148,18 +150,27 @@ bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   return few_rows && !settings_.beyond_plain() && !fitting.data.weights.get();
 }
 
+// Once for a fit, however many calls it takes.
+void Ensemble::order_by_size(const Fitting& fitting) {
+  std::vector<int64_t> sizes(models_of_.size());
+  for (int32_t k = 0; k < models_; ++k) sizes[static_cast<size_t>(k)] = fitting.rows(k);
+  if (sizes == sizes_) return;
+  by_size_.resize(models_of_.size());
+  sizes_ = std::move(sizes);
+  std::iota(by_size_.begin(), by_size_.end(), 0);
+  std::stable_sort(by_size_.begin(), by_size_.end(),
+                   [&](int32_t a, int32_t b) { return sizes_[static_cast<size_t>(a)] > sizes_[static_cast<size_t>(b)]; });
+}
+
 // The models that are due, those with most rows first: side by side are then models that take about as long, and what is
 // left to the end is short.
-std::vector<int32_t> Ensemble::due_by_size(const Fitting& fitting) const {
-  std::vector<std::pair<int64_t, int32_t>> due;
+std::vector<int32_t> Ensemble::due_by_size(const Fitting& fitting) {
+  order_by_size(fitting);
+  std::vector<int32_t> due;
   due.reserve(models_of_.size());
-  for (int32_t k = 0; k < models_; ++k) {
-    if (is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k])) due.emplace_back(-fitting.rows(k), k);
-  }
-  if (fitting.run.row_counts) std::sort(due.begin(), due.end());
-  std::vector<int32_t> order(due.size());
-  std::transform(due.begin(), due.end(), order.begin(), [](const auto& model) { return model.second; });
-  return order;
+  std::copy_if(by_size_.begin(), by_size_.end(), std::back_inserter(due),
+               [&](int32_t k) { return is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k]); });
+  return due;
 }
 
 // Trains every model to its step_limit or its end; false where the time was up before.

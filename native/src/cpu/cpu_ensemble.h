@@ -76,7 +76,8 @@ class Ensemble final : public rs_ensemble {
   template <typename ParametersOf>
   void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
                 const int32_t* which, ParametersOf parameters_of, double* losses);
-  std::vector<int32_t> due_by_size(const Fitting& fitting) const;
+  void order_by_size(const Fitting& fitting);
+  std::vector<int32_t> due_by_size(const Fitting& fitting);
   template <typename F>
   bool mean(F parameters_of, float* mean);
   void average();
@@ -94,6 +95,11 @@ class Ensemble final : public rs_ensemble {
   std::vector<Scratch> scratch_;                   // of each worker
   std::vector<Evaluation::Memory> evaluation_memory_;  // likewise
   std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
+
+  // All models, those with most rows first, and the rows that each had then.
+  std::vector<int32_t> by_size_;
+  std::vector<int64_t> sizes_;
+
   ExactMean mean_, loss_mean_;
 
   // Of models that exchange: what each counts in the mean, empty where all count the same; what was validated last, and by
