@@ -4,6 +4,7 @@
 
 #include "aligned_buffer.h"
 #include "cpu/kernels.h"
+#include "prefetch.h"
 
 namespace rs {
 
@@ -21,6 +22,13 @@ class Parameters {
       newest_ = kBoth;
     }
     return flat_.get();
+  }
+
+  // Whichever form is the newest, on its way into the cache.
+  void prefetch() const {
+    const bool is_packed = newest_ == kPacked;
+    const int64_t length = is_packed ? small_->packed_length : network_.parameter_count;
+    rs::prefetch((is_packed ? packed_ : flat_).get(), length * static_cast<int64_t>(sizeof(float)));
   }
 
   // To be changed by the caller.

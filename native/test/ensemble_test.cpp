@@ -432,24 +432,30 @@ std::vector<Validated> validated_together(const Work& work, const Dataset& data,
   return results;
 }
 
+void check_validation(const Work& work, int32_t threads) {
+  const Dataset data = data_of(work), validation = test::random_dataset(29, 10, 1, 6);
+  for (bool in_slices : {false, true}) {
+    const std::vector<Validated> actual = validated_together(work, data, validation, threads, in_slices);
+    for (int32_t k = 0; k < work.models; ++k) {
+      const Validated expected = validated_alone(work, data, validation, k);
+      const Validated& own = actual[static_cast<size_t>(k)];
+      CHECK(own.losses == expected.losses, "%s, model %d: other losses", work.name().c_str(), k);
+      const int64_t count = static_cast<int64_t>(expected.kept.size());
+      CHECK(test::first_difference(own.kept.data(), expected.kept.data(), count) == count, "%s, model %d: other parameters were kept",
+            work.name().c_str(), k);
+    }
+  }
+}
+
 void validation_is_that_of_a_model_alone() {
   Random random(11);
+  const rs_optimizer adam = test::adam(RS_ADAM, 0.01, 0);
   for (int64_t batch : {1, 5, 16}) {
-    for (bool groups : {false, true}) {
-      const Work work = random_work(random, {10, 20, 1}, RS_TANH, test::adam(RS_ADAM, 0.01, 0), 37, batch, Order::kOwn, groups);
-      const Dataset data = data_of(work), validation = test::random_dataset(29, 10, 1, 6);
-      for (bool in_slices : {false, true}) {
-        const std::vector<Validated> actual = validated_together(work, data, validation, 2, in_slices);
-        for (int32_t k = 0; k < work.models; ++k) {
-          const Validated expected = validated_alone(work, data, validation, k);
-          const Validated& own = actual[static_cast<size_t>(k)];
-          CHECK(own.losses == expected.losses, "%s, model %d: other losses", work.name().c_str(), k);
-          const int64_t count = static_cast<int64_t>(expected.kept.size());
-          CHECK(test::first_difference(own.kept.data(), expected.kept.data(), count) == count, "%s, model %d: other parameters were kept",
-                work.name().c_str(), k);
-        }
-      }
-    }
+    for (bool groups : {false, true}) check_validation(random_work(random, {10, 20, 1}, RS_TANH, adam, 37, batch, Order::kOwn, groups), 2);
+  }
+  // So many that a thread takes models before it has lanes for them.
+  for (int32_t threads : {1, 2}) {
+    for (int64_t batch : {1, 5}) check_validation(random_work(random, {10, 20, 1}, RS_RELU, adam, 200, batch, Order::kOwn, true), threads);
   }
 }
 

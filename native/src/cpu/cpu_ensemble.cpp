@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "blocks.h"
@@ -19,22 +21,11 @@ constexpr size_t kFewSmall = 8, kFew = 3;
 // Models that a task of the pool takes at once: one step may be shorter than the handing out.
 constexpr int64_t kMostModelsATask = 32, kTasksAThread = 4;
 
-// The average of a trainer's parameters stands for them as long as this lives; where there is none nothing changes.
-class AverageInUse {
- public:
-  explicit AverageInUse(Trainer& trainer) : trainer_(trainer), swaps_(trainer.averaged() > 0) {
-    if (swaps_) trainer_.swap_average();
-  }
-  ~AverageInUse() {
-    if (swaps_) trainer_.swap_average();
-  }
-  AverageInUse(const AverageInUse&) = delete;
-  AverageInUse& operator=(const AverageInUse&) = delete;
+// Models left, for each worker, where one of them may take some before it has lanes for them.
+constexpr int64_t kPlenty = 4 * kModelLanes;
 
- private:
-  Trainer& trainer_;
-  const bool swaps_;
-};
+// What a fit has come to: the average of the parameters where it keeps one.
+const float* learned_by(const Trainer& trainer) { return trainer.averaged() > 0 ? trainer.average() : trainer.parameters(); }
 
 }  // namespace
 
@@ -44,6 +35,7 @@ Ensemble::Ensemble(Network network, const Settings& settings, const rs_ensemble_
       kind_(static_cast<rs_optimizer_kind>(options.model.optimizer.kind)),
       models_of_(static_cast<size_t>(options.models)),
       scratch_(static_cast<size_t>(threads_)),
+      evaluation_memory_(static_cast<size_t>(threads_)),
       lanes_(static_cast<size_t>(threads_)),
       exchanges_(*this, threads_) {
   for (int32_t k = 0; k < models_; ++k) {
@@ -69,26 +61,36 @@ void Ensemble::share_out(int64_t count, F f) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
-// Calls f(k, model) for every model whose which[k] is not 0, or for all, with scratch memory in its trainer.
+// Calls f(k, model, worker) for every model whose which[k] is not 0, or for all. Of many models each is far away in memory:
+// the next ones are on their way meanwhile.
 template <typename F>
-void Ensemble::for_models(const int32_t* which, F f) {
+void Ensemble::share_models(const int32_t* which, F f) {
+  constexpr int64_t kFar = 4, kNear = 2;
   const int64_t share = std::clamp<int64_t>(models_ / (kTasksAThread * threads_), 1, kMostModelsATask);
   share_out((models_ + share - 1) / share, [&](int64_t task, int worker) {
-    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    const int64_t end = std::min<int64_t>(models_, (task + 1) * share);
-    for (int64_t k = task * share; k < end; ++k) {
-      if (which && !which[k]) continue;
-      Model& model = models_of_[static_cast<size_t>(k)];
-      model.trainer->swap_scratch(scratch);
-      const auto give_back = [&] { model.trainer->swap_scratch(scratch); };
-      try {
-        f(static_cast<int32_t>(k), model);
-      } catch (...) {
-        give_back();
-        throw;
-      }
-      give_back();
+    const int64_t begin = task * share, end = std::min<int64_t>(models_, begin + share);
+    const auto is_due = [&](int64_t k) { return k >= begin && k < end && (!which || which[k]); };
+    for (int64_t k = begin - kFar; k < end; ++k) {
+      if (is_due(k + kFar)) models_of_[static_cast<size_t>(k + kFar)].trainer->prefetch();
+      if (is_due(k + kNear)) models_of_[static_cast<size_t>(k + kNear)].trainer->prefetch_parameters();
+      if (is_due(k)) f(static_cast<int32_t>(k), models_of_[static_cast<size_t>(k)], worker);
     }
+  });
+}
+
+// Calls f(k, model) likewise, with scratch memory in its trainer.
+template <typename F>
+void Ensemble::for_models(const int32_t* which, F f) {
+  share_models(which, [&](int32_t k, Model& model, int worker) {
+    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
+    model.trainer->swap_scratch(scratch);
+    try {
+      f(k, model);
+    } catch (...) {
+      model.trainer->swap_scratch(scratch);
+      throw;
+    }
+    model.trainer->swap_scratch(scratch);
   });
 }
 
@@ -146,18 +148,27 @@ bool Ensemble::takes_lanes(const Fitting& fitting, int32_t model) const {
   return few_rows && !settings_.beyond_plain() && !fitting.data.weights.get();
 }
 
+// Once for a fit, however many calls it takes.
+void Ensemble::order_by_size(const Fitting& fitting) {
+  std::vector<int64_t> sizes(models_of_.size());
+  for (int32_t k = 0; k < models_; ++k) sizes[static_cast<size_t>(k)] = fitting.rows(k);
+  if (sizes == sizes_) return;
+  by_size_.resize(models_of_.size());
+  sizes_ = std::move(sizes);
+  std::iota(by_size_.begin(), by_size_.end(), 0);
+  std::stable_sort(by_size_.begin(), by_size_.end(),
+                   [&](int32_t a, int32_t b) { return sizes_[static_cast<size_t>(a)] > sizes_[static_cast<size_t>(b)]; });
+}
+
 // The models that are due, those with most rows first: side by side are then models that take about as long, and what is
 // left to the end is short.
-std::vector<int32_t> Ensemble::due_by_size(const Fitting& fitting) const {
-  std::vector<std::pair<int64_t, int32_t>> due;
+std::vector<int32_t> Ensemble::due_by_size(const Fitting& fitting) {
+  order_by_size(fitting);
+  std::vector<int32_t> due;
   due.reserve(models_of_.size());
-  for (int32_t k = 0; k < models_; ++k) {
-    if (is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k])) due.emplace_back(-fitting.rows(k), k);
-  }
-  if (fitting.run.row_counts) std::sort(due.begin(), due.end());
-  std::vector<int32_t> order(due.size());
-  std::transform(due.begin(), due.end(), order.begin(), [](const auto& model) { return model.second; });
-  return order;
+  std::copy_if(by_size_.begin(), by_size_.end(), std::back_inserter(due),
+               [&](int32_t k) { return is_due(models_of_[static_cast<size_t>(k)], fitting.fits[k]); });
+  return due;
 }
 
 // Trains every model to its step_limit or its end; false where the time was up before.
@@ -199,12 +210,14 @@ void Ensemble::train_in_lanes(const Fitting& fitting, const std::vector<int32_t>
   }
   std::atomic<int64_t> taken{0};
   share_out(workers, [&](int64_t worker, int) {
-    const auto next = [&](LaneWork* work) {
-      const int64_t i = taken.fetch_add(1, std::memory_order_relaxed);
-      if (i >= count) return false;
-      const int32_t k = models[static_cast<size_t>(i)];
-      *work = {k, models_of_[static_cast<size_t>(k)].trainer.get(), &fitting.fits[k], fitting.first_row(k), fitting.rows(k)};
-      return true;
+    const auto next = [&](LaneWork* work, int most, bool ahead) {
+      if (ahead && count - taken.load(std::memory_order_relaxed) < kPlenty * workers) return 0;
+      const int64_t begin = taken.fetch_add(most, std::memory_order_relaxed), end = std::min(count, begin + most);
+      for (int64_t i = begin; i < end; ++i) {
+        const int32_t k = models[static_cast<size_t>(i)];
+        *work++ = {k, models_of_[static_cast<size_t>(k)].trainer.get(), &fitting.fits[k], fitting.first_row(k), fitting.rows(k)};
+      }
+      return static_cast<int>(std::max<int64_t>(0, end - begin));
     };
     const auto failed = [&](const LaneWork& work) { models_of_[static_cast<size_t>(work.model)].failed = -1; };
     lanes_[static_cast<size_t>(worker)]->run(fitting.data, next, failed, fitting.deadline);
@@ -277,17 +290,27 @@ void Ensemble::as_one(const std::function<void(rs_trainer&)>& use) {
 
 void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, double* losses) {
-  for_models([&](int32_t k, Model&) { losses[k] = evaluate(data, first_rows, row_counts, target_scales, k); });
+  const auto parameters_of = [](const Trainer& trainer) { return trainer.parameters(); };
+  evaluate(data, first_rows, row_counts, target_scales, nullptr, parameters_of, losses);
 }
 
-double Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
-                          const float* target_scales, int32_t k) {
-  Trainer& trainer = *models_of_[static_cast<size_t>(k)].trainer;
-  const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
-  if (!first_rows) return trainer.evaluate(data, scale);
-  if (row_counts[k] == 0) return std::numeric_limits<double>::quiet_NaN();
-  const rs_dataset own(data, first_rows[k], row_counts[k]);
-  return trainer.evaluate(own, scale);
+// With the parameters that parameters_of(trainer) points to.
+template <typename ParametersOf>
+void Ensemble::evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                        const int32_t* which, ParametersOf parameters_of, double* losses) {
+  const Trainer& any = *models_of_[0].trainer;
+  const Evaluation evaluation(any.view(), any.batch_view(), settings_);
+  share_models(which, [&](int32_t k, Model& model, int worker) {
+    const float* scale = target_scales ? target_scales + int64_t{k} * network_.outputs() : nullptr;
+    const int64_t first = first_rows ? first_rows[k] : 0, rows = first_rows ? row_counts[k] : data.rows;
+    if (rows == 0) {
+      losses[k] = std::numeric_limits<double>::quiet_NaN();
+      return;
+    }
+    const float* parameters = parameters_of(*model.trainer);
+    if (settings_.collapse && Evaluation::is_batch(rows)) parameters = model.trainer->batch_parameters(parameters);
+    losses[k] = evaluation.run(parameters, data, first, rows, scale, evaluation_memory_[static_cast<size_t>(worker)]);
+  });
 }
 
 void Ensemble::predict(const float* x, int64_t rows, float* y) {
@@ -299,18 +322,14 @@ void Ensemble::predict(const float* x, int64_t rows, float* y) {
 void Ensemble::validate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts,
                         const float* target_scales, const int32_t* which, double* losses) {
   if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.validate(data, target_scales, which, losses);
-  for_models(which, [&](int32_t k, Model& model) {
-    const AverageInUse average(*model.trainer);
-    losses[k] = evaluate(data, first_rows, row_counts, target_scales, k);
-  });
+  evaluate(data, first_rows, row_counts, target_scales, which, learned_by, losses);
 }
 
 void Ensemble::keep(const int32_t* which) {
   if (exchange() != RS_EXCHANGE_NEVER) return exchanges_.keep(which);
-  for_models(which, [&](int32_t, Model& model) {
-    const AverageInUse average(*model.trainer);
-    model.kept.resize(static_cast<size_t>(network_.parameter_count));
-    model.trainer->get_parameters(model.kept.data());
+  share_models(which, [&](int32_t, Model& model, int) {
+    const float* parameters = learned_by(*model.trainer);
+    model.kept.assign(parameters, parameters + network_.parameter_count);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/cpu_trainer.h"
+#include "cpu/evaluation.h"
 #include "cpu/lane_group.h"
 #include "ensemble_exchange.h"
 
@@ -65,16 +66,26 @@ class Ensemble final : public ExchangingEnsemble {
   bool takes_lanes(const Fitting& fitting, int32_t model) const;
   void train_in_lanes(const Fitting& fitting, const std::vector<int32_t>& models);
   void train_alone(const Fitting& fitting, int32_t model);
-  double evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
-                  int32_t model);
-  std::vector<int32_t> due_by_size(const Fitting& fitting) const;
+  template <typename F>
+  void share_models(const int32_t* which, F f);
+  template <typename ParametersOf>
+  void evaluate(const rs_dataset& data, const int64_t* first_rows, const int64_t* row_counts, const float* target_scales,
+                const int32_t* which, ParametersOf parameters_of, double* losses);
+  void order_by_size(const Fitting& fitting);
+  std::vector<int32_t> due_by_size(const Fitting& fitting);
 
   const int threads_;
   const rs_optimizer_kind kind_;
   std::vector<Model> models_of_;
-  std::vector<Scratch> scratch_;                   // of each worker
-  std::vector<std::unique_ptr<LaneGroup>> lanes_;  // of each worker, made when first needed
-  std::unique_ptr<Trainer> validator_;             // of what models that exchange have learned
+  std::vector<Scratch> scratch_;                       // of each worker
+  std::vector<Evaluation::Memory> evaluation_memory_;  // likewise
+  std::vector<std::unique_ptr<LaneGroup>> lanes_;      // of each worker, made when first needed
+
+  // All models, those with most rows first, and the rows that each had then.
+  std::vector<int32_t> by_size_;
+  std::vector<int64_t> sizes_;
+
+  std::unique_ptr<Trainer> validator_;  // of what models that exchange have learned
   EnsembleExchange exchanges_;
 };
 

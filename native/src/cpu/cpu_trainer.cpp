@@ -7,9 +7,11 @@
 #include <numeric>
 #include <string>
 
+#include "cpu/evaluation.h"
 #include "initialize.h"
 #include "pause.h"
 #include "philox.h"
+#include "prefetch.h"
 #include "shuffle.h"
 #include "thread_pool.h"
 
@@ -68,7 +70,7 @@ Pass Trainer::batch_pass(const Pass& p) {
   if (!collapsed_) return p;
   Pass folded = p;
   folded.network = batch_view();
-  folded.parameters = collapsed_->fold(p.parameters);
+  folded.parameters = batch_parameters(p.parameters);
   return folded;
 }
 
@@ -76,19 +78,13 @@ Pass Trainer::pass(const float* loss_weights, const float* sample_weights) const
   return {view(), parameters_.flat(), loss_weights, settings_.loss, sample_weights};
 }
 
-// What the units of the targets do to a loss: squares go with squares.
 std::vector<float> Trainer::loss_weights(const float* target_scale) const {
-  std::vector<float> weights = unit_weights_;
-  const rs_loss_kind kind = settings_.loss.kind;
-  if (!target_scale || kind == RS_BCE || kind == RS_CROSS_ENTROPY) return weights;
-  for (size_t o = 0; o < weights.size(); ++o) weights[o] = target_scale[o] * (kind == RS_MAE ? 1.0f : target_scale[o]);
+  std::vector<float> weights(unit_weights_.size());
+  set_loss_weights(settings_, network_.outputs(), target_scale, weights.data());
   return weights;
 }
 
-// Of a sum over rows that weigh so much together; over nothing it is 0.
-double Trainer::mean(double sum, double weight) const {
-  return weight == 0 ? 0 : sum / (weight * target_width());
-}
+double Trainer::mean(double sum, double weight) const { return mean_loss(sum, weight, target_width()); }
 
 // What the rows weigh whose gradient was summed last.
 double Trainer::weight_of(int64_t rows, const float* sample_weights) const {
@@ -108,6 +104,13 @@ void Trainer::set_parameters(const float* parameters) {
   std::memcpy(parameters_.change_flat(), parameters, static_cast<size_t>(network_.parameter_count) * sizeof(float));
   optimizer_.reset();
 }
+
+void Trainer::prefetch() const {
+  const char* const from = reinterpret_cast<const char*>(&optimizer_);
+  rs::prefetch(from, reinterpret_cast<const char*>(&averaged_ + 1) - from);
+}
+
+void Trainer::prefetch_parameters() const { parameters_.prefetch(); }
 
 void Trainer::get_state(float* moments, rs_optimizer_state& state) const {
   optimizer_.get_state(network_.parameter_count, moments, state);
@@ -496,10 +499,8 @@ void Trainer::swap_average() {
 
 double Trainer::evaluate(const rs_dataset& data, const float* target_scale) {
   const std::vector<float> weights = loss_weights(target_scale);
-  const float* sample_weights = data.weights.get();
-  const Pass p = pass(weights.data(), sample_weights);
-  const double weight = sample_weights ? std::accumulate(sample_weights, sample_weights + data.rows, 0.0)
-                                       : static_cast<double>(data.rows);
+  const Pass p = pass(weights.data(), data.weights.get());
+  const double weight = weight_of_rows(data, 0, data.rows);
   prepare(data.rows);
   if (data.rows < kRowPathBatch) {
     return mean(kernels_.row_loss(p, {data.x.get(), data.y.get(), 0, nullptr}, data.rows, workspace(0)), weight);

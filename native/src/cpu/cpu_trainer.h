@@ -61,6 +61,15 @@ class Trainer final : public rs_trainer {
   // Whether steps of `rows` rows run in the loop for small networks.
   bool takes_small_steps(int64_t rows) const;
 
+  // The network, and that which batches go through with its own parameters; they are the same but where there is a collapsed one.
+  NetworkView view() const;
+  NetworkView batch_view() const;
+  const float* batch_parameters(const float* parameters) { return collapsed_ ? collapsed_->fold(parameters) : parameters; }
+
+  // What an ensemble looks at next, on its way into the cache: first the trainer, then, once that is there, the parameters.
+  void prefetch() const;
+  void prefetch_parameters() const;
+
   Optimizer& optimizer() { return optimizer_; }
   const float* parameters() const { return parameters_.flat(); }
   float* change_parameters() { return parameters_.change_flat(); }
@@ -77,8 +86,6 @@ class Trainer final : public rs_trainer {
   void copy_state(Trainer& other);
 
  private:
-  NetworkView view() const;
-  NetworkView batch_view() const;
   Pass pass(const float* loss_weights, const float* sample_weights) const;
   Pass batch_pass(const Pass& p);
   std::vector<float> loss_weights(const float* target_scale) const;

@@ -135,6 +135,17 @@ struct ModelLanes {
   float decay[kModelLanes];
 };
 
+// Memory that is needed later, to be brought into the cache some lines a step.
+struct Coming {
+  struct Range {
+    const char *next, *end;
+  };
+  static constexpr int kMostRanges = 6 * kModelLanes;
+  Range ranges[kMostRanges];
+  int count, current;
+  int64_t lines;  // a step
+};
+
 // Rows for some steps of all lanes. A slot holds one row of each lane; a step takes `rows` slots.
 struct LaneTile {
   const float* x;        // [*, inputs]
@@ -145,6 +156,7 @@ struct LaneTile {
   int rows;                        // at most kRowPathRows
   int32_t counts[kModelLanes];     // rows of each lane's step
   const double* rates;             // [steps][16], the learning rates; null where each lane keeps its own
+  Coming* coming;                  // or null
   bool ragged;                     // the counts of lanes that train differ; slots past a lane's count hold any row
 
   __attribute__((always_inline)) int64_t slots() const { return steps * rows; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "prefetch.h"
+
 namespace rs::cpu {
 namespace {
 
@@ -26,11 +28,16 @@ void from_lane(const float* lanes, int64_t count, int lane, float* values) {
   for (int64_t i = 0; values && i < count; ++i) values[i] = lanes[i * kModelLanes + lane];
 }
 
-// Reads rows that a model will visit in a random order once in their own, which the processor is quick at. Prefetches
-// would be dropped where a page is not known yet.
+// Whether it pays to read a model's rows once in their own order, as it will visit them in a random one.
+bool fits_near(const rs_dataset& data, const LaneWork& work) {
+  constexpr int64_t kMostRows = 1 << 10, kMostValues = 1 << 14;
+  return work.fit->shuffle && work.rows < data.rows && work.rows <= kMostRows && work.rows * data.inputs <= kMostValues;
+}
+
+// Reads them, which the processor is quick at. Prefetches would be dropped where a page is not known yet.
 void bring_near(const rs_dataset& data, const LaneWork& work) {
-  constexpr int64_t kLine = 64 / sizeof(float), kMostRows = 1 << 10, kMostValues = 1 << 14;
-  if (!work.fit->shuffle || work.rows == data.rows || work.rows > kMostRows || work.rows * data.inputs > kMostValues) return;
+  constexpr int64_t kLine = 64 / sizeof(float);
+  if (!fits_near(data, work)) return;
   float sum = 0;
   const auto read = [&](const float* from, int64_t count) {
     for (int64_t i = 0; i < count; i += kLine) sum += from[i];
@@ -64,15 +71,17 @@ LaneGroup::LaneGroup(const Network& network, rs_optimizer_kind kind)
   lanes_.loss_weights = loss_weights_.get();
 }
 
-void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>& next,
-                    const std::function<void(const LaneWork&)>& failed, const Deadline& deadline) {
+void LaneGroup::run(const rs_dataset& data, const Next& next, const std::function<void(const LaneWork&)>& failed,
+                    const Deadline& deadline) {
   bool more = true;
+  waiting_count_ = waiting_taken_ = 0;
+  coming_ = {};
   for (;;) {
     bool any = false, entered = false;
     const bool waits = all_end_soon();
     for (int k = 0; k < kModelLanes; ++k) {
       LaneWork work;
-      if (more && !waits && !lane_[k].used && (more = next(&work))) {
+      if (more && !waits && !lane_[k].used && (more = take(next, &work))) {
         enter(k, work);
         bring_near(data, work);
         entered = true;
@@ -80,7 +89,10 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
       any = any || lane_[k].used;
     }
     if (!any) return;
-    if (entered) choose_rules();
+    if (entered) {
+      choose_rules();
+      if (more) look_ahead(data, next);
+    }
     train_tile(data);
     const bool late = deadline.is_past();
     for (int k = 0; k < kModelLanes; ++k) {
@@ -93,6 +105,48 @@ void LaneGroup::run(const rs_dataset& data, const std::function<bool(LaneWork*)>
     }
     if (late) return;
   }
+}
+
+bool LaneGroup::take(const Next& next, LaneWork* work) {
+  if (waiting_taken_ == waiting_count_) return next(work, 1, false) > 0;
+  *work = waiting_[waiting_taken_++];
+  return true;
+}
+
+// Takes work for when the lanes are free, and has all that it needs brought near while those who are in them train: models
+// that only stay for an epoch would wait for memory a good part of the time.
+void LaneGroup::look_ahead(const rs_dataset& data, const Next& next) {
+  constexpr int64_t kMostLines = 32;
+  if (waiting_taken_ < waiting_count_) return;
+  waiting_taken_ = 0;
+  waiting_count_ = next(waiting_, kModelLanes, true);
+  coming_ = {};
+  for (int i = 0; i < waiting_count_; ++i) {
+    waiting_[i].trainer->prefetch();
+    prefetch(waiting_[i].fit, sizeof(rs_fit));
+  }
+  for (int i = 0; i < waiting_count_; ++i) {
+    const LaneWork& work = waiting_[i];
+    Optimizer& optimizer = work.trainer->optimizer();
+    add_coming(work.trainer->change_parameters(), network_.parameter_count);
+    add_coming(optimizer.m(), network_.parameter_count);
+    add_coming(optimizer.v(), network_.parameter_count);
+    if (work.trainer->averaged() > 0) add_coming(work.trainer->change_average(), network_.parameter_count);
+    if (!fits_near(data, work)) continue;
+    add_coming(data.x.get() + work.first_row * data.inputs, work.rows * data.inputs);
+    add_coming(data.y.get() + work.first_row * data.outputs, work.rows * data.outputs);
+  }
+  int64_t lines = 0, steps = INT64_MAX;
+  for (int i = 0; i < coming_.count; ++i) lines += (coming_.ranges[i].end - coming_.ranges[i].next) / 64 + 1;
+  for (const Lane& lane : lane_) {
+    if (lane.used) steps = std::min(steps, steps_left(lane));
+  }
+  coming_.lines = std::min(kMostLines, lines / steps + 1);
+}
+
+void LaneGroup::add_coming(const void* from, int64_t floats) {
+  const char* const begin = static_cast<const char*>(from);
+  if (begin) coming_.ranges[coming_.count++] = {begin, begin + floats * static_cast<int64_t>(sizeof(float))};
 }
 
 // Whether all that are in a lane leave it within a few steps. Who enters then enters with them: out of step with each other
@@ -265,6 +319,7 @@ void LaneGroup::train_tile(const rs_dataset& data) {
       for (int64_t s = 0; s < tile.slots(); ++s) index_[static_cast<size_t>(s * kModelLanes + k)] = s < has ? own[s] : spare;
     }
   }
+  tile.coming = coming_.current < coming_.count ? &coming_ : nullptr;
   set_rates(tile);
   kernels_.lane_steps(lanes_, tile, workspace_.get());
   for (int k = 0; k < kModelLanes; ++k) {

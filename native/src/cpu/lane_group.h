@@ -27,12 +27,16 @@ struct LaneWork {
 
 class LaneGroup {
  public:
+  // Gives work for as many lanes as there is some left for, at most `most`, and says for how many. Whoever takes it `ahead`
+  // of the time gets some only where there is plenty.
+  using Next = std::function<int(LaneWork*, int most, bool ahead)>;
+
   explicit LaneGroup(const Network& network, rs_optimizer_kind kind);
 
-  // Takes work from `next`, which is false where there is none left, until all is done or the time is up. A model
-  // whose loss is not finite is given to `failed`. Nothing is thrown.
-  void run(const rs_dataset& data, const std::function<bool(LaneWork*)>& next,
-           const std::function<void(const LaneWork&)>& failed, const Deadline& deadline);
+  // Takes work from `next` until all is done or the time is up. A model whose loss is not finite is given to `failed`.
+  // Nothing is thrown.
+  void run(const rs_dataset& data, const Next& next, const std::function<void(const LaneWork&)>& failed,
+           const Deadline& deadline);
 
  private:
   static constexpr int kRowsAhead = 512;
@@ -50,6 +54,9 @@ class LaneGroup {
   // Rows of all lanes that one tile may have, steps times rows a step.
   static constexpr int kTileSlots = 64;
 
+  bool take(const Next& next, LaneWork* work);
+  void look_ahead(const rs_dataset& data, const Next& next);
+  void add_coming(const void* from, int64_t floats);
   bool all_end_soon() const;
   int64_t steps_left(const Lane& lane) const;
   void enter(int lane, const LaneWork& work);
@@ -72,6 +79,11 @@ class LaneGroup {
   std::vector<double> rates_;
   ModelLanes lanes_;
   Lane lane_[kModelLanes];
+
+  // Work that is taken but waits for a lane, and what of it is to come into the cache meanwhile.
+  LaneWork waiting_[kModelLanes];
+  int waiting_count_ = 0, waiting_taken_ = 0;
+  Coming coming_ = {};
 };
 
 }  // namespace rs::cpu

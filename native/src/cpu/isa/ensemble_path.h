@@ -349,6 +349,16 @@ static void prefetch(const ModelLanes& l, const LaneTile& tile, int64_t slot) {
   }
 }
 
+// Not as near as what the next steps need.
+static void bring(Coming& coming) {
+  for (int64_t i = 0; i < coming.lines && coming.current < coming.count; ++i) {
+    Coming::Range& range = coming.ranges[coming.current];
+    __builtin_prefetch(range.next, 0, 2);
+    range.next += 64;
+    if (range.next >= range.end) ++coming.current;
+  }
+}
+
 // Marks the lanes whose loss is not finite as lost; says whether all of those that trained still do.
 static bool check(ModelLanes& l, const float* loss) {
   ivec lost = {};
@@ -516,6 +526,7 @@ struct EnsemblePath {
     for (int64_t s = 0; s < tile.steps && anyone_trains(l); ++s) {
       const int64_t slot = s * tile.rows;
       if (tile.rates) set_rates(l, tile.rates + s * kLanes);
+      if (tile.coming) bring(*tile.coming);
       for (int r = 0; r < tile.rows; ++r) prefetch(l, tile, slot + 2 * tile.rows + r);
       if (tile.rows == 1) {
         load_slot(l, tile, slot, w.x, w.y);
