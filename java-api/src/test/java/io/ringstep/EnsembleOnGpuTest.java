@@ -63,15 +63,17 @@ class EnsembleOnGpuTest {
     }
   }
 
-  @Test
-  void modelsThatStopEarlyAreAsAlone() {
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void modelsThatStopEarlyAreAsAlone(boolean averages) {
     double[] rates = IntStream.range(0, MODELS).mapToDouble(k -> 0.001 + 0.0001 * k).toArray();
     long[] orders = LongStream.range(0, MODELS).toArray();
     Adam optimizer = new Adam(0.01);
     try (Dataset data = Rows.random(1, 60, NETWORK).dataset();
         Dataset validation = Rows.random(2, 20, NETWORK).dataset();
         Ensemble ensemble = ensemble(Device.cuda(), optimizer, rates)) {
-      Fit fit = Fit.epochs(20).batch(4).validation(validation).earlyStopping(2, 0).schedule(Schedule.plateau(0.5, 1, 0));
+      Fit plain = Fit.epochs(20).batch(4).validation(validation).earlyStopping(2, 0).schedule(Schedule.plateau(0.5, 1, 0));
+      Fit fit = averages ? plain.ema(0.9) : plain;
       EnsembleResult result = ensemble.fit(data, fit, orders);
       for (int k = 0; k < MODELS; k += 97) {
         try (Trainer alone =

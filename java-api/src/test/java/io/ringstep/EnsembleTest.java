@@ -50,7 +50,8 @@ class EnsembleTest {
     double[] momenta = IntStream.range(0, models).mapToDouble(k -> 0.05 * k).toArray();
     double[] decays = IntStream.range(0, models).mapToDouble(k -> 0.01 * (k % 3)).toArray();
     Fit fit = Fit.epochs(3).batch(batch).shuffled(4);
-    try (Dataset data = Rows.random(2, 101, NETWORK).dataset().standardized();
+    try (Dataset raw = Rows.random(2, 101, NETWORK).dataset();
+        Dataset data = raw.standardized();
         Ensemble ensemble =
             Ensemble.builder(NETWORK, models).optimizer(new Sgd(0.01)).momenta(momenta).weightDecays(decays)
                 .device(Device.cpu(3)).build()) {
