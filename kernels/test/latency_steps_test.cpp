@@ -56,8 +56,8 @@ struct Plain {
   std::vector<double> losses;
 
   Plain(const FusedCase& c, bool shuffled, int64_t batch, const Array& start, const LatencyModel& model)
-      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()), average(c.network.parameter_count),
-        model(model) {
+      : c(c), shuffled(shuffled), batch(batch), parameters(copy_of(start)), m(zeros()), v(zeros()),
+        average(c.network.parameter_count), model(model) {
     static_cast<rs::gpu::OptimizerState&>(state) = model.optimizer;
     state.scheduled = false;
   }
@@ -136,7 +136,8 @@ struct Models {
 
   Models(const FusedCase& c, bool shuffled, int64_t batch, const std::vector<LatencyModel>& models)
       : c(c), shuffled(shuffled), batch(batch), stride(c.length()), models(models),
-        parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()), average(parameters.length()) {
+        parameters(stride * static_cast<int64_t>(models.size())), m(parameters.length()), v(parameters.length()),
+        average(parameters.length()) {
     for (const LatencyModel& model : models) {
       averages = averages || model.average.kind != RS_NO_AVERAGE;
       rule = std::max(rule, rule_of(model.optimizer.settings));

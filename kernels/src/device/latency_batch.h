@@ -291,7 +291,9 @@ __global__ __launch_bounds__(kLatencyThreads, 1) void latency_batch_kernel(const
     });
     if constexpr (kMoments > 0) {
       if (average_step.happens) {
-        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) average_step.move(shared.parameters[i], average[i]);
+        for (int i = worker.thread; i < Worker::kGroupList; i += worker.threads) {
+          average_step.move(shared.parameters[i], average[i]);
+        }
       }
     }
     --left;

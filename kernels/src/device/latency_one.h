@@ -79,8 +79,8 @@ struct OneSample {
   }
 };
 
-// What a lane's parameters have besides, such as the optimizer's moments, in the order of ListOf. In shared memory, a word of each lane side by side: beside
-// the weights registers have no room for them.
+// What a lane's parameters have besides, such as the optimizer's moments, in the order of ListOf. In shared memory, a word
+// of each lane side by side: beside the weights registers have no room for them.
 template <int kMoments, int kCount>
 class LaneMoments {
  public:

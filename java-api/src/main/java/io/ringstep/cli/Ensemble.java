@@ -56,9 +56,11 @@ final class Ensemble {
     if (!options.trainsTogether() || options.exchanges()) {
       return options.trainsTogether();
     }
-    boolean onGpu = options.loop.device.toString().startsWith("cuda");
-    return !onGpu
-        || options.loop.device.gpus() <= 1 && builder(options, start, 0, options.models(), data.partition(0), ranks).beyondGpu().isEmpty();
+    Device device = options.loop.device;
+    if (!device.toString().startsWith("cuda")) {
+      return true;
+    }
+    return device.gpus() == 1 && builder(options, start, 0, options.models(), data.partition(0), ranks).beyondGpu().isEmpty();
   }
 
   /** The models that were begun: all of them, unless interrupted. */
