@@ -2,6 +2,7 @@
 #include "average.h"
 
 #include "device/average_step.h"
+#include "device/update.h"
 
 namespace rs::gpu {
 
@@ -18,11 +19,8 @@ __global__ void __launch_bounds__(kThreads)
   const AverageStep step(settings, state->averaged);
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (happens && i < parameter_count) step.move(parameters[i], average[i]);
-  // The last block of threads to come here changes the state: all others have read it.
-  __syncthreads();
-  if (threadIdx.x > 0 || state->failed) return;
-  __threadfence();
-  if (atomicInc(&state->arrived, gridDim.x - 1) != gridDim.x - 1) return;
+  __syncthreads();  // all of this block have read the state
+  if (threadIdx.x > 0 || state->failed || !is_last_block(state)) return;
   state->averaged += happens;
   state->average_skips -= skips;
 }

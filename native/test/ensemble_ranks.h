@@ -15,6 +15,25 @@ struct DestroyEnsemble {
 };
 using Ensemble = std::unique_ptr<rs_ensemble, DestroyEnsemble>;
 
+// On one thread; model k has lr[k] and starts as seeds[k] has it.
+inline Ensemble make_ensemble(const std::vector<int32_t>& sizes, rs_activation activation, const rs_optimizer& optimizer,
+                              const std::vector<double>& lr, const std::vector<uint64_t>& seeds, rs_engine engine = RS_ENGINE_CPU) {
+  rs_ensemble_options options = {};
+  options.model.sizes = sizes.data();
+  options.model.size_count = static_cast<int32_t>(sizes.size());
+  options.model.activation = activation;
+  options.model.optimizer = optimizer;
+  options.model.threads = 1;
+  options.model.engine = engine;
+  options.models = static_cast<int32_t>(lr.size());
+  options.lr = lr.data();
+  rs_ensemble* made = nullptr;
+  CHECK_OK(rs_ensemble_create(&options, &made));
+  Ensemble ensemble(made);
+  CHECK_OK(rs_ensemble_init(made, seeds.data()));
+  return ensemble;
+}
+
 struct Communicators {
   explicit Communicators(int size, double deadline = 60) : all(static_cast<size_t>(size)) {
     CHECK_OK(rs_local_communicators_create(size, deadline, all.data()));

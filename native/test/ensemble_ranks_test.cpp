@@ -44,19 +44,7 @@ Ensemble make(const Part& part) {
     lr.push_back(part.exchange == RS_EXCHANGE_GRADIENT ? 0.01 : own);
     seeds.push_back(static_cast<uint64_t>(k));
   }
-  rs_ensemble_options options = {};
-  options.model.sizes = kSizes.data();
-  options.model.size_count = 3;
-  options.model.activation = RS_TANH;
-  options.model.optimizer = part.optimizer;
-  options.model.threads = 1;
-  options.models = part.end - part.begin;
-  options.lr = lr.data();
-  rs_ensemble* made = nullptr;
-  CHECK_OK(rs_ensemble_create(&options, &made));
-  Ensemble ensemble(made);
-  CHECK_OK(rs_ensemble_init(made, seeds.data()));
-  return ensemble;
+  return test::make_ensemble(kSizes, RS_TANH, part.optimizer, lr, seeds);
 }
 
 Outcome fit(const Part& part, const Dataset& data, rs_communicator* communicator) {

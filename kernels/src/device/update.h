@@ -74,10 +74,15 @@ __device__ float adam(const Update& u, int64_t i, float g, float p, float* m, fl
   return fmaf(-u.step_size, mean / denominator, kDecoupled ? p * u.decay : p);
 }
 
-// Ends the step. Only the last block of threads to come here changes the state: all others have read it.
-__device__ inline void advance(float loss, bool apply, StepState* state) {
+// Whether the calling thread's block is the last to come here, one thread of each: all others have read the state.
+__device__ inline bool is_last_block(StepState* state) {
   __threadfence();
-  if (atomicInc(&state->arrived, gridDim.x - 1) != gridDim.x - 1) return;
+  return atomicInc(&state->arrived, gridDim.x - 1) == gridDim.x - 1;
+}
+
+// Ends the step. Only the last block of threads changes the state.
+__device__ inline void advance(float loss, bool apply, StepState* state) {
+  if (!is_last_block(state)) return;
   if (state->failed) return;
   state->last_loss = loss;
   if (!apply) {

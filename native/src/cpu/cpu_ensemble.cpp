@@ -78,20 +78,24 @@ void Ensemble::share_models(const int32_t* which, F f) {
   });
 }
 
+// Calls f() with the worker's scratch memory in the model's trainer.
+template <typename F>
+void Ensemble::with_scratch(Model& model, int worker, F f) {
+  Scratch& scratch = scratch_[static_cast<size_t>(worker)];
+  model.trainer->swap_scratch(scratch);
+  try {
+    f();
+  } catch (...) {
+    model.trainer->swap_scratch(scratch);
+    throw;
+  }
+  model.trainer->swap_scratch(scratch);
+}
+
 // Calls f(k, model) likewise, with scratch memory in its trainer.
 template <typename F>
 void Ensemble::for_models(const int32_t* which, F f) {
-  share_models(which, [&](int32_t k, Model& model, int worker) {
-    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    model.trainer->swap_scratch(scratch);
-    try {
-      f(k, model);
-    } catch (...) {
-      model.trainer->swap_scratch(scratch);
-      throw;
-    }
-    model.trainer->swap_scratch(scratch);
-  });
+  share_models(which, [&](int32_t k, Model& model, int worker) { with_scratch(model, worker, [&] { f(k, model); }); });
 }
 
 void Ensemble::initialize(const uint64_t* seeds) {
@@ -187,16 +191,8 @@ bool Ensemble::train(const Fitting& fitting) {
   share_out(static_cast<int64_t>(alone.size()), [&](int64_t i, int worker) {
     // Whatever the time, a call gets on.
     if (fitting.deadline.is_past() && (i > 0 || !side_by_side.empty())) return;
-    Model& model = models_of_[static_cast<size_t>(alone[static_cast<size_t>(i)])];
-    Scratch& scratch = scratch_[static_cast<size_t>(worker)];
-    model.trainer->swap_scratch(scratch);
-    try {
-      train_alone(fitting, alone[static_cast<size_t>(i)]);
-    } catch (...) {
-      model.trainer->swap_scratch(scratch);
-      throw;
-    }
-    model.trainer->swap_scratch(scratch);
+    const int32_t k = alone[static_cast<size_t>(i)];
+    with_scratch(models_of_[static_cast<size_t>(k)], worker, [&] { train_alone(fitting, k); });
   });
   return !any_due(models_of_, fitting.fits);
 }
@@ -251,8 +247,7 @@ void Ensemble::fit(const rs_dataset& data, rs_fit* fits, rs_ensemble_run& run) {
 void Ensemble::read_models(const std::vector<int32_t>& models, Weights weights, const Reader& read) {
   share_out(static_cast<int64_t>(models.size()), [&](int64_t i, int) {
     Trainer& trainer = *models_of_[static_cast<size_t>(models[static_cast<size_t>(i)])].trainer;
-    const bool averaged = weights == Weights::kAverage && trainer.averaged() > 0;
-    read(i, averaged ? trainer.average() : trainer.parameters());
+    read(i, weights == Weights::kAverage ? learned_by(trainer) : trainer.parameters());
   });
 }
 

@@ -58,6 +58,8 @@ class Ensemble final : public ExchangingEnsemble {
   void as_one(const std::function<void(rs_trainer&)>& use) override;
 
   template <typename F>
+  void with_scratch(Model& model, int worker, F f);
+  template <typename F>
   void for_models(const int32_t* which, F f);
   template <typename F>
   void for_models(F f) { for_models(nullptr, f); }

@@ -166,7 +166,6 @@ void Ensemble::run_kernel(gpu::LatencySteps task, gpu::LatencyRule rule, const D
   task.rule = rule;
   task.m = m_.get();
   task.v = v_.get();
-  task.average = average_.get();
   stop_[0] = 0;
   models_on_device_.copy_from(seen_.get(), models_);
   gradients_.fused()->latency_steps(task, stream_);
@@ -251,19 +250,21 @@ void Ensemble::launch(const Fitting& fitting, Form form) {
   const int64_t epochs = epochs_per_launch(models_);
   int64_t steps = 0;
   gpu::LatencyRule rule = rule_;
+  bool averages = false;
   for (int32_t k = 0; k < models_; ++k) {
     const bool takes_part = is_due(fitting, k) && fitting.form(k) == form;
     const int64_t own = prepare(fitting, k, epochs);
     seen_[k].most_steps = takes_part ? own : 0;
-    const bool plain = seen_[k].optimizer.schedule.is_constant() && seen_[k].average.kind == RS_NO_AVERAGE;
-    if (takes_part && !plain) rule = gpu::LatencyRule::kAny;
+    if (takes_part && seen_[k].average.kind != RS_NO_AVERAGE) averages = true;
+    if (averages || (takes_part && !seen_[k].optimizer.schedule.is_constant())) rule = gpu::LatencyRule::kAny;
     steps = std::max(steps, seen_[k].most_steps);
   }
   const DatasetRows& rows = fitting.rows_on_device;
-  run_kernel({rows.x(), rows.y(), form.shuffled, network_.inputs(), network_.layers[0].out, form.batch, models_,
-              models_on_device_.get(), parameters_.get(), gradients_.length(), static_cast<int32_t>(steps), losses_.get(),
-              epochs, stop_.get()},
-             rule, fitting.deadline);
+  gpu::LatencySteps task = {rows.x(), rows.y(), form.shuffled, network_.inputs(), network_.layers[0].out, form.batch, models_,
+                            models_on_device_.get(), parameters_.get(), gradients_.length(), static_cast<int32_t>(steps),
+                            losses_.get(), epochs, stop_.get()};
+  if (averages) task.average = average_.get();  // else it would take shared memory for nothing
+  run_kernel(task, rule, fitting.deadline);
   for (int32_t k = 0; k < models_; ++k) {
     if (seen_[k].most_steps > 0) enter(fitting, k, epochs);
   }

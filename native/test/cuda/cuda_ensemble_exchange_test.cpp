@@ -57,19 +57,7 @@ Ensemble make(const Part& part, rs_engine engine = RS_ENGINE_CUDA) {
     lr.push_back(part.lr(k));
     seeds.push_back(seed_of(k));
   }
-  rs_ensemble_options options = {};
-  options.model.sizes = kSizes.data();
-  options.model.size_count = 3;
-  options.model.activation = RS_TANH;
-  options.model.optimizer = part.optimizer;
-  options.model.threads = 1;
-  options.model.engine = engine;
-  options.models = static_cast<int32_t>(part.count());
-  options.lr = lr.data();
-  rs_ensemble* ensemble = nullptr;
-  CHECK_OK(rs_ensemble_create(&options, &ensemble));
-  CHECK_OK(rs_ensemble_init(ensemble, seeds.data()));
-  return Ensemble(ensemble);
+  return test::make_ensemble(kSizes, RS_TANH, part.optimizer, lr, seeds, engine);
 }
 
 Parameters parameters_of(const Ensemble& ensemble, int32_t k) {

@@ -6,16 +6,13 @@
 #include <limits>
 
 #include "cuda_engine.h"
+#include "ensemble_ranks.h"
 
 using test::Dataset;
+using test::Ensemble;
 using test::Trainer;
 
 namespace {
-
-struct DestroyEnsemble {
-  void operator()(rs_ensemble* ensemble) const { rs_ensemble_destroy(ensemble); }
-};
-using Ensemble = std::unique_ptr<rs_ensemble, DestroyEnsemble>;
 
 constexpr int32_t kModels = 6;
 constexpr int64_t kRows = 80, kParameters = 10 * 20 + 20 + 20 + 1;
